@@ -1,0 +1,245 @@
+// Package bus is the contract between timbridge and the event bus that its
+// journal is published to and its commands come from. bus/nats and bus/kafka
+// implement it; bus/bustest is the suite that both pass.
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+)
+
+// Stream is one of the four streams of events that a bridge uses. How each is
+// called on the bus (a topic, a NATS stream with its subjects) is configured.
+type Stream string
+
+// The streams.
+const (
+	Events      Stream = "events"
+	Commands    Stream = "commands"
+	Outcomes    Stream = "outcomes"
+	DeadLetters Stream = "deadletters"
+)
+
+// Target is where the bus keeps an order of its own: a NATS stream, or one
+// partition of a Kafka topic ("tim.events/3").
+type Target string
+
+// Message is one public journal entry on its way to the bus.
+type Message struct {
+	// Stream is the stream it belongs to: Events, Outcomes or DeadLetters.
+	Stream Stream
+	// Sequence is the entry's position in the journal. It rises, with gaps,
+	// from message to message.
+	Sequence uint64
+	// Event is the CloudEvent, with its timbridge and sequence attributes set.
+	Event *event.Event
+}
+
+// Part is what one target gets of a round.
+type Part struct {
+	Target Target `json:"target"`
+	// Sequences are the journal positions of the messages, rising.
+	Sequences []uint64 `json:"sequences"`
+	// End is where the target ended before them: the last stream sequence
+	// (NATS), or the next offset (Kafka).
+	End uint64 `json:"end"`
+	// Incarnation tells one life of a target from the next (a stream deleted
+	// and made anew): the creation time, or the topic's id. Empty where the
+	// bus has none.
+	Incarnation string `json:"incarnation,omitempty"`
+	// ProducerID, Epoch and BaseSequence stamp a Kafka batch; zero on NATS.
+	ProducerID   int64 `json:"producerid,omitempty"`
+	Epoch        int16 `json:"epoch,omitempty"`
+	BaseSequence int32 `json:"basesequence,omitempty"`
+}
+
+// Plan is a round of messages with everything needed to send it again in the
+// same words. It is journaled before it is sent.
+type Plan struct {
+	Parts []Part `json:"parts"`
+}
+
+// Loss is a target that no longer has the tail of what was stored on it.
+type Loss struct {
+	Target Target
+	// After is the journal position of our last message that is still there;
+	// what was published to the target after it is to be sent again. It is 0
+	// when nothing of ours is there (a target made anew).
+	After uint64
+}
+
+// Publisher carries rounds of messages to the bus. One goroutine uses it.
+type Publisher interface {
+	// Plan gives each message its target and notes where the targets end. It
+	// stores nothing on the bus, and may wait for a bus that cannot be
+	// reached until ctx ends. Messages keep their order within a target.
+	Plan(ctx context.Context, msgs []Message) (Plan, error)
+
+	// Send stores the messages of a plan. With look it reads each target from
+	// the planned end first, for messages with our timbridge and sequence
+	// attributes, and sends what is missing; without, it sends at once, which
+	// only the first attempt of a plan may do. msgs holds every message that
+	// the plan names, rising by Sequence. When Send returns nil, every target
+	// has its part exactly once, in order. An error that wraps a
+	// [*RefusedError] names a message that will never be taken; after any
+	// other error the same plan is sent again with look set.
+	Send(ctx context.Context, plan Plan, msgs []Message, look bool) error
+
+	// Verify looks for the last message of each part, which was stored before,
+	// and returns the targets whose tail is lost. What a target has itself
+	// removed since (retention, a purge) counts as stored. journal is the
+	// journal's UUID: the timbridge attribute of our messages.
+	Verify(ctx context.Context, journal string, parts []Part) ([]Loss, error)
+}
+
+// RefusedError says that the bus will never take a message, for a reason that
+// lies in the message itself.
+type RefusedError struct {
+	Sequence uint64
+	// Reason is a sentence for people: what the limit is, and the message's size.
+	Reason string
+	// Size and Limit are bytes, where the size was the reason.
+	Size, Limit int64
+}
+
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("bus refuses message %d: %s", e.Sequence, e.Reason)
+}
+
+// TargetError says that a target refuses everything for now: it is missing,
+// full, or not allowed. It is waited out, loudly.
+type TargetError struct {
+	Target Target
+	Err    error
+}
+
+func (e *TargetError) Error() string { return fmt.Sprintf("bus target %s: %v", e.Target, e.Err) }
+
+// Unwrap gives the cause.
+func (e *TargetError) Unwrap() error { return e.Err }
+
+// Position is the place of a command on the bus, with what is needed to
+// recognise it.
+type Position struct {
+	Target Target `json:"target"`
+	// Offset is the stream sequence (NATS) or the offset (Kafka).
+	Offset uint64 `json:"offset"`
+	// Time is the bus's own time of the message.
+	Time time.Time `json:"time"`
+	// Digest is the SHA-256, in hex, of the message's bytes (headers and value).
+	Digest string `json:"digest"`
+}
+
+// Received is a message read from the bus.
+type Received struct {
+	Position
+	// Original is the message as it was: headers and value, in an encoding
+	// that is the same for every bus (see [EncodeOriginal]).
+	Original []byte
+	// Event is the CloudEvent, nil when Err says why there is none.
+	Event *event.Event
+	// Err wraps [ErrNotCloudEvent] when the message is none; its text says
+	// what is wrong and where.
+	Err error
+}
+
+// ErrNotCloudEvent is wrapped by [Received.Err].
+var ErrNotCloudEvent = errors.New("not a CloudEvent")
+
+// ErrLimit is wrapped by [Received.Err] when a message is larger than the
+// reader was told to take.
+var ErrLimit = errors.New("message too large")
+
+// Reset says that reading could not go on at the position asked for.
+type Reset struct {
+	Target Target
+	// From is the first position after which reading went on, To the time
+	// that it went on from.
+	Asked Position
+	From  uint64
+	To    time.Time
+	// Reason is a sentence for people. Lost counts the messages that the bus
+	// removed before they were read, where it is known.
+	Reason string
+	Lost   uint64
+}
+
+// CommandReader reads the command stream in its order. One goroutine uses it.
+type CommandReader interface {
+	// Next waits for at least one command and returns up to max of them, in
+	// the order of each target. It reconnects by itself; an error is one that
+	// waiting does not mend, or ctx's.
+	Next(ctx context.Context, max int) ([]Received, error)
+	// Resets returns, once each, what reading could not do as asked: a journaled position that
+	// holds another message, a tail lost under it, messages removed unread.
+	// It is called after each Next.
+	Resets() []Reset
+	// Close ends reading.
+	Close() error
+}
+
+// CommandSource gives the commands, and keeps the mark of what is finished.
+type CommandSource interface {
+	// Commands reads on after the given positions, one for each target that
+	// was read before; a target that is not among them is read from its
+	// beginning. The message at each position must be the one with its digest;
+	// if it is another, or the bus has lost its tail below it, reading starts
+	// again at the position's time, and Resets says so. A position whose
+	// message the bus has itself removed is simply read on after.
+	Commands(ctx context.Context, after []Position) (CommandReader, error)
+
+	// Mark returns the positions below which, and at which, everything is
+	// finished, as last set for this shard; none when none was set. Digest and
+	// Time may be empty in them.
+	Mark(ctx context.Context) ([]Position, error)
+
+	// SetMark stores the mark.
+	SetMark(ctx context.Context, mark []Position) error
+}
+
+// Start says where following a stream begins.
+type Start struct {
+	// Beginning is the first message still there; else Time, where it is not
+	// zero; else only what comes from now on.
+	Beginning bool
+	Time      time.Time
+}
+
+// Follower is a reader of any stream for people and tools.
+type Follower interface {
+	// Next waits for the next message, in the order of each target.
+	Next(ctx context.Context) (Received, error)
+	// CaughtUp says that everything which was there when following began has been returned.
+	CaughtUp() bool
+	// Close ends following.
+	Close() error
+}
+
+// Desk is what a person's tools do on the bus: publish a command, follow a stream.
+type Desk interface {
+	// Publish stores one event on a stream and returns its position.
+	// It may be repeated with the same event: where the bus can tell, it is stored once.
+	Publish(ctx context.Context, stream Stream, e *event.Event) (Position, error)
+	// Follow reads a stream from a start.
+	Follow(ctx context.Context, stream Stream, from Start) (Follower, error)
+}
+
+// Bus is one event bus. Its methods may be called at once, those of
+// [Publisher] by one goroutine.
+type Bus interface {
+	Publisher
+	CommandSource
+	Desk
+	// Check asks the bus itself, now, whether it can be reached and every
+	// stream is there and as configured; nil is a recent proof for readiness.
+	Check(ctx context.Context) error
+	// Reconnected receives a value after a lost connection was made again,
+	// which is when the last plans are verified anew.
+	Reconnected() <-chan struct{}
+	// Close ends everything and waits for it.
+	Close() error
+}
