@@ -1,0 +1,3 @@
+// Package journal is an append-only log on disk, and snapshots of what is built
+// from it.
+package journal
