@@ -47,6 +47,10 @@ type Part struct {
 	// End is where the target ended before them: the last stream sequence
 	// (NATS), or the next offset (Kafka).
 	End uint64 `json:"end"`
+	// EndTime is the bus's time of the message that the target ended with,
+	// where the bus tells it: it shows whether the target lost its tail and
+	// grew again past End. Zero when not known.
+	EndTime time.Time `json:"endtime,omitzero"`
 	// Incarnation tells one life of a target from the next (a stream deleted
 	// and made anew): the creation time, or the topic's id. Empty where the
 	// bus has none.
@@ -142,13 +146,22 @@ type Received struct {
 	Original []byte
 	// Event is the CloudEvent, nil when Err says why there is none.
 	Event *event.Event
-	// Err wraps [ErrNotCloudEvent] when the message is none; its text says
-	// what is wrong and where.
+	// Err wraps [ErrNotCloudEvent] when the message is none, [ErrLimit] or
+	// [ErrNotAllowed]; its text says what is wrong and where.
 	Err error
 }
 
+// ErrClosed is returned by what was closed.
+var ErrClosed = errors.New("closed")
+
 // ErrNotCloudEvent is wrapped by [Received.Err].
 var ErrNotCloudEvent = errors.New("not a CloudEvent")
+
+// ErrNotAllowed is wrapped by [Received.Err] when a command lies where its
+// publisher could put it without being allowed what it asks for: the subject
+// it was published to, which is what the bus's access rules see, names another
+// account or verb than the event itself.
+var ErrNotAllowed = errors.New("not allowed where it was published")
 
 // ErrLimit is wrapped by [Received.Err] when a message is larger than the
 // reader was told to take.
@@ -157,15 +170,18 @@ var ErrLimit = errors.New("message too large")
 // Reset says that reading could not go on at the position asked for.
 type Reset struct {
 	Target Target
-	// From is the first position after which reading went on, To the time
-	// that it went on from.
+	// Asked is the position that reading was to go on after; its Offset is
+	// zero where it was to begin at the beginning.
 	Asked Position
-	From  uint64
-	To    time.Time
-	// Reason is a sentence for people. Lost counts the messages that the bus
-	// removed before they were read, where it is known.
+	// From is the offset that reading went on after. To is the time it went on
+	// from, where it had to look for its place by time; else it is zero.
+	From uint64
+	To   time.Time
+	// Reason is a sentence for people.
 	Reason string
-	Lost   uint64
+	// Lost counts the messages that the bus removed before they were read,
+	// where it is known.
+	Lost uint64
 }
 
 // CommandReader reads the command stream in its order. One goroutine uses it.
