@@ -1,0 +1,327 @@
+# timbridge's configuration. Every setting stands here at its default, commented out:
+# with no file at all the same holds. Take the # away from what you change.
+# Secrets come from elsewhere: env("NAME") reads a variable, file("path") a file
+# (relative to this one). "timbridge config check" says whether all is well.
+
+# Folder of everything that is kept: the journal, the secrets made on the first run, the sandbox
+# and the embedded bus. Relative to the working directory. One bridge at a time can use it.
+#data_dir = "data"
+
+app "demo" {
+  # The application's id, from the IM console. It is the source of every event: tim://<sdkappid>.
+  # At least 1.
+  #sdkappid = 1400000000
+
+  driver "sandbox" {
+    # Address of a sandbox that runs by itself, as ws://host:port or wss://host:port. Empty: one
+    # runs inside this process.
+    #url = ""
+
+    # Where the sandbox inside this process listens, for "timbridge chat" and for tests.
+    #listen = "127.0.0.1:7300"
+
+    # The application's secret key, which UserSigs are signed and checked with. Empty: made at
+    # random on the first run and kept in <data_dir>/im.key.
+    #key = ""
+
+    # What a client presents to the sandbox at <url>. Empty: none.
+    #token = ""
+
+    # "ack" keeps a report until it is acknowledged; "push" forgets it once sent, as Tencent's
+    # service does.
+    #delivery = "ack"
+
+    # Whether the sandbox inside this process limits how often one may send, as the service does.
+    #rate_limits = true
+
+    # How often both ends of the connection show that they are alive; three missed ones end it. At
+    # least 100ms.
+    #heartbeat = "10s"
+  }
+
+  account "bridge" {
+    # Its UserSig, from env() or file(); a file is read again when the UserSig has expired. Empty:
+    # signed with the driver's key, and renewed in time.
+    #usersig = ""
+  }
+}
+
+bus "nats" {
+  # Servers to connect to, as nats://host:port or tls://host:port, several separated by commas.
+  # Empty: a server runs inside this process, with its files in <data_dir>/nats, and syncs before
+  # it acknowledges.
+  #url = ""
+
+  # Where the server inside this process listens.
+  #listen = "127.0.0.1:4222"
+
+  # Token to authenticate with. For the server inside this process, empty: made at random on the
+  # first run and kept in <data_dir>/bus.token.
+  #token = ""
+
+  # User to authenticate as.
+  #user = ""
+
+  # Its password.
+  #password = ""
+
+  # File with an NKey seed to authenticate with.
+  #nkey = ""
+
+  # Credentials file (JWT and NKey) to authenticate with.
+  #credentials = ""
+
+  tls {
+    # File with the certificates (PEM) of the authorities to trust. Empty: the system's.
+    #ca = ""
+
+    # File with the client's certificate (PEM).
+    #cert = ""
+
+    # File with its key (PEM).
+    #key = ""
+
+    # Name that the server's certificate must have. Empty: the host of the address.
+    #server_name = ""
+  }
+
+  # How CloudEvents are written: "binary" (attributes as headers) or "structured" (one JSON
+  # document). Both are read.
+  #mode = "binary"
+
+  events {
+    # The stream's name on the bus. Empty: TIM_EVENTS, TIM_COMMANDS, TIM_OUTCOMES,
+    # TIM_DEADLETTERS.
+    #name = ""
+
+    # The first words of its subjects. Empty: tim.events, tim.commands, tim.outcomes,
+    # tim.deadletters.
+    #prefix = ""
+
+    # How long messages are kept. 0: for ever.
+    #max_age = "0s"
+
+    # How large the stream may grow: then the oldest messages go, but of the commands, which
+    # refuse new ones instead. 0: no limit.
+    #max_bytes = "0B"
+
+    # Copies that a cluster keeps. From 1 to 5.
+    #replicas = 1
+  }
+
+  commands {
+    # The stream's name on the bus. Empty: TIM_EVENTS, TIM_COMMANDS, TIM_OUTCOMES,
+    # TIM_DEADLETTERS.
+    #name = ""
+
+    # The first words of its subjects. Empty: tim.events, tim.commands, tim.outcomes,
+    # tim.deadletters.
+    #prefix = ""
+
+    # How long messages are kept. 0: for ever.
+    #max_age = "0s"
+
+    # How large the stream may grow: then the oldest messages go, but of the commands, which
+    # refuse new ones instead. 0: no limit.
+    #max_bytes = "0B"
+
+    # Copies that a cluster keeps. From 1 to 5.
+    #replicas = 1
+  }
+
+  outcomes {
+    # The stream's name on the bus. Empty: TIM_EVENTS, TIM_COMMANDS, TIM_OUTCOMES,
+    # TIM_DEADLETTERS.
+    #name = ""
+
+    # The first words of its subjects. Empty: tim.events, tim.commands, tim.outcomes,
+    # tim.deadletters.
+    #prefix = ""
+
+    # How long messages are kept. 0: for ever.
+    #max_age = "0s"
+
+    # How large the stream may grow: then the oldest messages go, but of the commands, which
+    # refuse new ones instead. 0: no limit.
+    #max_bytes = "0B"
+
+    # Copies that a cluster keeps. From 1 to 5.
+    #replicas = 1
+  }
+
+  deadletters {
+    # The stream's name on the bus. Empty: TIM_EVENTS, TIM_COMMANDS, TIM_OUTCOMES,
+    # TIM_DEADLETTERS.
+    #name = ""
+
+    # The first words of its subjects. Empty: tim.events, tim.commands, tim.outcomes,
+    # tim.deadletters.
+    #prefix = ""
+
+    # How long messages are kept. 0: for ever.
+    #max_age = "0s"
+
+    # How large the stream may grow: then the oldest messages go, but of the commands, which
+    # refuse new ones instead. 0: no limit.
+    #max_bytes = "0B"
+
+    # Copies that a cluster keeps. From 1 to 5.
+    #replicas = 1
+  }
+
+  # How long the streams remember message ids. What is published never depends on it; repeated
+  # commands from others are dropped within it. At least 1s.
+  #duplicate_window = "2m"
+}
+
+journal {
+  # Folder of the journal. Empty: <data_dir>/journal.
+  #dir = ""
+
+  # Size at which a segment is closed and the next one begun. Whole segments are deleted. From
+  # 1MiB to 1GiB.
+  #segment_bytes = "64MiB"
+
+  # How long published entries are kept at least. At least 24h.
+  #retention = "3d"
+
+  # Free space on the volume below which reports and commands stop, until there is more.
+  #high_water = "256MiB"
+
+  # Space kept so that outcomes of what was started, and plans, can still be written on a full
+  # disk. At least 1MiB.
+  #reserve = "64MiB"
+
+  # Size of the journal at which reports and commands stop. 0: no limit but the volume.
+  #max_bytes = "0B"
+
+  # How often a snapshot is written, when something has changed. At least 1s.
+  #snapshot_interval = "1m"
+
+  # Entries after which one is written before that. At least 100.
+  #snapshot_entries = 200000
+}
+
+ingress {
+  # How far back an account's first sign-in reads history. 0: not at all.
+  #backfill = "0s"
+
+  # How long a gap in a group's sequence is waited for before history is read. At least 10ms.
+  #gap_wait = "1s"
+
+  # Messages remembered so that a repeat is known as one; the oldest go first. At least 1000.
+  #max_seen = 4000000
+
+  # Reports that may wait to be journaled before the driver is held up. At least 16.
+  #queue = 4096
+}
+
+egress {
+  # Unfinished commands at which reading stops. One account may hold a quarter of them. At least
+  # 4.
+  #max_accepted = 10000
+
+  # Commands remembered so that a repeat is known as one; the oldest go first. At least 1000.
+  #max_ledger = 4000000
+
+  # Age, by the bus's own time, from which on a command is not carried out any more but expired.
+  # At least 1h.
+  #horizon = "7d"
+
+  # How long a command waits for a service that cannot be reached. At least 1s.
+  #give_up = "1d"
+
+  # How long commands wait for an account that is kicked, refused or signed out; then they fail as
+  # account_unavailable. At least 1s.
+  #account_wait = "5m"
+
+  # What becomes of a send when nothing can tell whether it was carried out: "fail" (code
+  # in_doubt, never repeated) or "repeat".
+  #on_doubt = "fail"
+
+  # Size of a command on the bus from which on it is rejected as too_large. From 1KiB to 8MiB.
+  #max_message_bytes = "1MiB"
+
+  # First wait before a call is tried again; it doubles, with jitter. At least 1ms.
+  #retry_min = "200ms"
+
+  # Longest wait before a call is tried again. At least 1ms.
+  #retry_max = "30s"
+
+  # How long an answer of the service is waited for. At least 100ms.
+  #call_timeout = "15s"
+
+  rates {
+    # All calls of one account together.
+    #account = 40
+
+    # Messages sent by one account.
+    #send = 0
+
+    # Messages revoked by one account.
+    #revoke = 0
+
+    # Groups made, changed and dismissed by one account.
+    #group = 5
+  }
+}
+
+policy {
+  # User ids that commands may act as. Empty: every configured account.
+  #accounts = []
+
+  # Conversations that commands may touch, by subject: "c2c/*/bob", "group/team-*".
+  #conversations = []
+
+  # Commands allowed, without their family's prefix and version: "message.send", "group.*".
+  #verbs = []
+}
+
+shard {
+  # This shard's number, from 0.
+  #index = 0
+
+  # Number of shards. An account belongs to the shard hash(account) mod count. Changing it is a
+  # migration: drain all, then start. From 1 to 1024.
+  #count = 1
+}
+
+log {
+  # The least severe level that is told. One of "trace", "debug", "info", "warn", "error", "off".
+  #level = "info"
+
+  # "text" for people, "json" for machines.
+  #format = "text"
+
+  levels {
+    # Level of ingress. One of "trace", "debug", "info", "warn", "error", "off".
+    #ingress = ""
+
+    # Level of egress. One of "trace", "debug", "info", "warn", "error", "off".
+    #egress = ""
+
+    # Level of the relay. One of "trace", "debug", "info", "warn", "error", "off".
+    #relay = ""
+
+    # Level of the bus. One of "trace", "debug", "info", "warn", "error", "off".
+    #bus = ""
+
+    # Level of the accounts and their driver. One of "trace", "debug", "info", "warn", "error",
+    # "off".
+    #accounts = ""
+
+    # Level of the sandbox inside this process. One of "trace", "debug", "info", "warn", "error",
+    # "off".
+    #sandbox = ""
+  }
+}
+
+http {
+  # Address of /live, /ready and /metrics. "off": none. They need no authentication, so keep it on
+  # loopback or a private network.
+  #listen = "127.0.0.1:7301"
+
+  # How old the last proof that bus and IM service can be reached may be for /ready to say yes. At
+  # least 1s.
+  #ready_within = "10s"
+}

@@ -1,0 +1,93 @@
+package config
+
+import (
+	"net"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+)
+
+// check finds mistakes that lie between settings.
+func (d *decoder) check(c *Config, body hcl.Body) {
+	seen := map[string]bool{}
+	for _, a := range c.App.Accounts {
+		at := place(body, "app", "account")
+		switch {
+		case a.ID == "" || len(a.ID) > 32:
+			d.mistake(at, "Wrong user id", "A user id has 1 to 32 bytes; %q has %d.", a.ID, len(a.ID))
+		case seen[a.ID]:
+			d.mistake(at, "Written twice", "The account %q stands here twice.", a.ID)
+		}
+		seen[a.ID] = true
+	}
+	if c.Shard.Index >= c.Shard.Count {
+		d.mistake(place(body, "shard"), "Shard out of range", "index = %d, but with count = %d the shards are 0 to %d.", c.Shard.Index, c.Shard.Count, c.Shard.Count-1)
+	}
+	if c.Egress.RetryMin > c.Egress.RetryMax {
+		d.mistake(place(body, "egress"), "Bounds crossed", "retry_min (%s) is more than retry_max (%s).", c.Egress.RetryMin, c.Egress.RetryMax)
+	}
+	d.listen(place(body, "app", "driver"), "driver.listen", c.App.Driver.Listen, "")
+	d.listen(place(body, "bus"), "bus.listen", c.Bus.Listen, "")
+	d.listen(place(body, "http"), "http.listen", c.HTTP.Listen, "off")
+	if u := c.App.Driver.URL; u != "" && !strings.HasPrefix(u, "ws://") && !strings.HasPrefix(u, "wss://") {
+		d.mistake(place(body, "app", "driver"), "Wrong address", "driver.url is %q; it begins with ws:// or wss://.", u)
+	}
+	if c.App.Driver.URL != "" && !c.App.Driver.Key.IsSet() {
+		for _, a := range c.App.Accounts {
+			if !a.UserSig.IsSet() {
+				d.mistake(place(body, "app", "driver"), "Key missing", "The account %q has no usersig, and without the driver's key none can be signed for it. Give driver.key, or the account's usersig.", a.ID)
+			}
+		}
+	}
+	if ways := authentications(c.Bus); len(ways) > 1 {
+		d.mistake(place(body, "bus"), "More than one way to authenticate", "Written are %s; keep one.", strings.Join(ways, ", "))
+	}
+	if c.Bus.User != "" != c.Bus.Password.IsSet() {
+		d.mistake(place(body, "bus"), "User and password belong together", "Give both, or neither.")
+	}
+	if (c.Bus.TLS.Cert == "") != (c.Bus.TLS.Key == "") {
+		d.mistake(place(body, "bus", "tls"), "Certificate and key belong together", "Give both cert and key, or neither.")
+	}
+}
+
+func authentications(b Bus) []string {
+	var ways []string
+	for _, w := range []struct {
+		name string
+		set  bool
+	}{{"token", b.Token.IsSet()}, {"user", b.User != ""}, {"nkey", b.NKey != ""}, {"credentials", b.Creds != ""}} {
+		if w.set {
+			ways = append(ways, w.name)
+		}
+	}
+	return ways
+}
+
+func (d *decoder) listen(at hcl.Range, name, address, word string) {
+	if word != "" && address == word {
+		return
+	}
+	if _, _, err := net.SplitHostPort(address); err != nil {
+		d.mistake(at, "Wrong address", "%s is %q; write host:port, as in \"127.0.0.1:7300\".", name, address)
+	}
+}
+
+// place is where the innermost of nested blocks stands, or the beginning of the file.
+func place(body hcl.Body, path ...string) hcl.Range {
+	at := body.MissingItemRange()
+	b, ok := body.(*hclsyntax.Body)
+	for _, name := range path {
+		if !ok {
+			break
+		}
+		ok = false
+		for _, child := range b.Blocks {
+			if child.Type == name {
+				at, b, ok = child.DefRange(), child.Body, true
+				break
+			}
+		}
+	}
+	return at
+}

@@ -1,0 +1,172 @@
+// Package config is timbridge's configuration: an HCL file whose every setting
+// is described once, by the tags of the field that holds it. Decoding,
+// defaults, checking, the commented config.hcl and the reference page all come
+// from there:
+//
+//	hcl      the setting's name; ",block" for a block, ",label" for a block's label
+//	default  its value when it is not written; none means that empty is meant
+//	doc      what it does, in a sentence or two
+//	oneof    the words it may be
+//	min      the least it may be, max the most
+//
+// With no file at all [Default] holds, and it runs: an IM sandbox and a NATS
+// server inside the process, on loopback, with everything in ./data.
+package config
+
+// Config is a whole configuration. Treat it as read only.
+type Config struct {
+	DataDir string  `hcl:"data_dir" default:"data" doc:"Folder of everything that is kept: the journal, the secrets made on the first run, the sandbox and the embedded bus. Relative to the working directory. One bridge at a time can use it."`
+	App     App     `hcl:"app,block"`
+	Bus     Bus     `hcl:"bus,block"`
+	Journal Journal `hcl:"journal,block"`
+	Ingress Ingress `hcl:"ingress,block"`
+	Egress  Egress  `hcl:"egress,block"`
+	Policy  Policy  `hcl:"policy,block"`
+	Shard   Shard   `hcl:"shard,block"`
+	Log     Log     `hcl:"log,block"`
+	HTTP    HTTP    `hcl:"http,block"`
+}
+
+// App is the IM application that is bridged.
+type App struct {
+	Name     string    `hcl:"name,label" default:"demo" doc:"A name for people."`
+	SDKAppID uint32    `hcl:"sdkappid" default:"1400000000" min:"1" doc:"The application's id, from the IM console. It is the source of every event: tim://<sdkappid>."`
+	Driver   Driver    `hcl:"driver,block"`
+	Accounts []Account `hcl:"account,block"`
+}
+
+// Driver says which IM service is spoken to.
+type Driver struct {
+	Kind       string   `hcl:"kind,label" default:"sandbox" oneof:"sandbox" doc:"The IM service: \"sandbox\", for development and tests."`
+	URL        string   `hcl:"url" doc:"Address of a sandbox that runs by itself, as ws://host:port or wss://host:port. Empty: one runs inside this process."`
+	Listen     string   `hcl:"listen" default:"127.0.0.1:7300" doc:"Where the sandbox inside this process listens, for \"timbridge chat\" and for tests."`
+	Key        Secret   `hcl:"key" doc:"The application's secret key, which UserSigs are signed and checked with. Empty: made at random on the first run and kept in <data_dir>/im.key."`
+	Token      Secret   `hcl:"token" doc:"What a client presents to the sandbox at <url>. Empty: none."`
+	Delivery   string   `hcl:"delivery" default:"ack" oneof:"ack,push" doc:"\"ack\" keeps a report until it is acknowledged; \"push\" forgets it once sent, as Tencent's service does."`
+	RateLimits bool     `hcl:"rate_limits" default:"true" doc:"Whether the sandbox inside this process limits how often one may send, as the service does."`
+	Heartbeat  Duration `hcl:"heartbeat" default:"10s" min:"100ms" doc:"How often both ends of the connection show that they are alive; three missed ones end it."`
+}
+
+// Account is an account that the bridge signs in.
+type Account struct {
+	ID      string `hcl:"id,label" default:"bridge" doc:"The user id."`
+	UserSig Secret `hcl:"usersig" doc:"Its UserSig, from env() or file(); a file is read again when the UserSig has expired. Empty: signed with the driver's key, and renewed in time."`
+}
+
+// Bus is the event bus.
+type Bus struct {
+	Kind     string `hcl:"kind,label" default:"nats" oneof:"nats" doc:"The kind of bus: \"nats\" (JetStream, nats-server 2.12 or later)."`
+	URL      string `hcl:"url" doc:"Servers to connect to, as nats://host:port or tls://host:port, several separated by commas. Empty: a server runs inside this process, with its files in <data_dir>/nats, and syncs before it acknowledges."`
+	Listen   string `hcl:"listen" default:"127.0.0.1:4222" doc:"Where the server inside this process listens."`
+	Token    Secret `hcl:"token" doc:"Token to authenticate with. For the server inside this process, empty: made at random on the first run and kept in <data_dir>/bus.token."`
+	User     string `hcl:"user" doc:"User to authenticate as."`
+	Password Secret `hcl:"password" doc:"Its password."`
+	NKey     string `hcl:"nkey" doc:"File with an NKey seed to authenticate with."`
+	Creds    string `hcl:"credentials" doc:"Credentials file (JWT and NKey) to authenticate with."`
+	TLS      TLS    `hcl:"tls,block"`
+
+	Mode            string   `hcl:"mode" default:"binary" oneof:"binary,structured" doc:"How CloudEvents are written: \"binary\" (attributes as headers) or \"structured\" (one JSON document). Both are read."`
+	Events          Stream   `hcl:"events,block"`
+	Commands        Stream   `hcl:"commands,block"`
+	Outcomes        Stream   `hcl:"outcomes,block"`
+	DeadLetters     Stream   `hcl:"deadletters,block"`
+	DuplicateWindow Duration `hcl:"duplicate_window" default:"2m" min:"1s" doc:"How long the streams remember message ids. What is published never depends on it; repeated commands from others are dropped within it."`
+}
+
+// Stream is one stream on the bus. Empty fields take the stream's defaults.
+type Stream struct {
+	Name     string   `hcl:"name" doc:"The stream's name on the bus. Empty: TIM_EVENTS, TIM_COMMANDS, TIM_OUTCOMES, TIM_DEADLETTERS."`
+	Prefix   string   `hcl:"prefix" doc:"The first words of its subjects. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters."`
+	MaxAge   Duration `hcl:"max_age" doc:"How long messages are kept. 0: for ever."`
+	MaxBytes Size     `hcl:"max_bytes" doc:"How large the stream may grow: then the oldest messages go, but of the commands, which refuse new ones instead. 0: no limit."`
+	Replicas int      `hcl:"replicas" default:"1" min:"1" max:"5" doc:"Copies that a cluster keeps."`
+}
+
+// TLS secures a connection. Without a block the system's authorities hold
+// where the address asks for TLS.
+type TLS struct {
+	CA         string `hcl:"ca" doc:"File with the certificates (PEM) of the authorities to trust. Empty: the system's."`
+	Cert       string `hcl:"cert" doc:"File with the client's certificate (PEM)."`
+	Key        string `hcl:"key" doc:"File with its key (PEM)."`
+	ServerName string `hcl:"server_name" doc:"Name that the server's certificate must have. Empty: the host of the address."`
+}
+
+// Journal is the log on disk.
+type Journal struct {
+	Dir              string   `hcl:"dir" doc:"Folder of the journal. Empty: <data_dir>/journal."`
+	SegmentBytes     Size     `hcl:"segment_bytes" default:"64MiB" min:"1MiB" max:"1GiB" doc:"Size at which a segment is closed and the next one begun. Whole segments are deleted."`
+	Retention        Duration `hcl:"retention" default:"72h" min:"24h" doc:"How long published entries are kept at least."`
+	HighWater        Size     `hcl:"high_water" default:"256MiB" doc:"Free space on the volume below which reports and commands stop, until there is more."`
+	Reserve          Size     `hcl:"reserve" default:"64MiB" min:"1MiB" doc:"Space kept so that outcomes of what was started, and plans, can still be written on a full disk."`
+	MaxBytes         Size     `hcl:"max_bytes" doc:"Size of the journal at which reports and commands stop. 0: no limit but the volume."`
+	SnapshotInterval Duration `hcl:"snapshot_interval" default:"1m" min:"1s" doc:"How often a snapshot is written, when something has changed."`
+	SnapshotEntries  int      `hcl:"snapshot_entries" default:"200000" min:"100" doc:"Entries after which one is written before that."`
+}
+
+// Ingress is the way from chat to the journal.
+type Ingress struct {
+	Backfill Duration `hcl:"backfill" doc:"How far back an account's first sign-in reads history. 0: not at all."`
+	GapWait  Duration `hcl:"gap_wait" default:"1s" min:"10ms" doc:"How long a gap in a group's sequence is waited for before history is read."`
+	MaxSeen  int      `hcl:"max_seen" default:"4000000" min:"1000" doc:"Messages remembered so that a repeat is known as one; the oldest go first."`
+	Queue    int      `hcl:"queue" default:"4096" min:"16" doc:"Reports that may wait to be journaled before the driver is held up."`
+}
+
+// Egress is the way from commands to chat.
+type Egress struct {
+	MaxAccepted     int      `hcl:"max_accepted" default:"10000" min:"4" doc:"Unfinished commands at which reading stops. One account may hold a quarter of them."`
+	MaxLedger       int      `hcl:"max_ledger" default:"4000000" min:"1000" doc:"Commands remembered so that a repeat is known as one; the oldest go first."`
+	Horizon         Duration `hcl:"horizon" default:"7d" min:"1h" doc:"Age, by the bus's own time, from which on a command is not carried out any more but expired."`
+	GiveUp          Duration `hcl:"give_up" default:"24h" min:"1s" doc:"How long a command waits for a service that cannot be reached."`
+	AccountWait     Duration `hcl:"account_wait" default:"5m" min:"1s" doc:"How long commands wait for an account that is kicked, refused or signed out; then they fail as account_unavailable."`
+	OnDoubt         string   `hcl:"on_doubt" default:"fail" oneof:"fail,repeat" doc:"What becomes of a send when nothing can tell whether it was carried out: \"fail\" (code in_doubt, never repeated) or \"repeat\"."`
+	MaxMessageBytes Size     `hcl:"max_message_bytes" default:"1MiB" min:"1KiB" max:"8MiB" doc:"Size of a command on the bus from which on it is rejected as too_large."`
+	RetryMin        Duration `hcl:"retry_min" default:"200ms" min:"1ms" doc:"First wait before a call is tried again; it doubles, with jitter."`
+	RetryMax        Duration `hcl:"retry_max" default:"30s" min:"1ms" doc:"Longest wait before a call is tried again."`
+	CallTimeout     Duration `hcl:"call_timeout" default:"15s" min:"100ms" doc:"How long an answer of the service is waited for."`
+	Rates           Rates    `hcl:"rates,block"`
+}
+
+// Rates limit how often an account calls the service, each second; 0 is no limit.
+type Rates struct {
+	Account float64 `hcl:"account" default:"40" min:"0" doc:"All calls of one account together."`
+	Send    float64 `hcl:"send" min:"0" doc:"Messages sent by one account."`
+	Revoke  float64 `hcl:"revoke" min:"0" doc:"Messages revoked by one account."`
+	Group   float64 `hcl:"group" default:"5" min:"0" doc:"Groups made, changed and dismissed by one account."`
+}
+
+// Policy limits what a command may ask. An empty list allows everything; "*"
+// stands for any run of characters.
+type Policy struct {
+	Accounts      []string `hcl:"accounts" doc:"User ids that commands may act as. Empty: every configured account."`
+	Conversations []string `hcl:"conversations" doc:"Conversations that commands may touch, by subject: \"c2c/*/bob\", \"group/team-*\"."`
+	Verbs         []string `hcl:"verbs" doc:"Commands allowed, without their family's prefix and version: \"message.send\", \"group.*\"."`
+}
+
+// Shard is this instance's part of several.
+type Shard struct {
+	Index int `hcl:"index" min:"0" doc:"This shard's number, from 0."`
+	Count int `hcl:"count" default:"1" min:"1" max:"1024" doc:"Number of shards. An account belongs to the shard hash(account) mod count. Changing it is a migration: drain all, then start."`
+}
+
+// Log is what is told, and how.
+type Log struct {
+	Level  string `hcl:"level" default:"info" oneof:"trace,debug,info,warn,error,off" doc:"The least severe level that is told."`
+	Format string `hcl:"format" default:"text" oneof:"text,json" doc:"\"text\" for people, \"json\" for machines."`
+	Levels Levels `hcl:"levels,block"`
+}
+
+// Levels are levels by part; empty follows log.level.
+type Levels struct {
+	Ingress  string `hcl:"ingress" oneof:"trace,debug,info,warn,error,off" doc:"Level of ingress."`
+	Egress   string `hcl:"egress" oneof:"trace,debug,info,warn,error,off" doc:"Level of egress."`
+	Relay    string `hcl:"relay" oneof:"trace,debug,info,warn,error,off" doc:"Level of the relay."`
+	Bus      string `hcl:"bus" oneof:"trace,debug,info,warn,error,off" doc:"Level of the bus."`
+	Accounts string `hcl:"accounts" oneof:"trace,debug,info,warn,error,off" doc:"Level of the accounts and their driver."`
+	Sandbox  string `hcl:"sandbox" oneof:"trace,debug,info,warn,error,off" doc:"Level of the sandbox inside this process."`
+}
+
+// HTTP is where liveness, readiness and metrics are served.
+type HTTP struct {
+	Listen      string   `hcl:"listen" default:"127.0.0.1:7301" doc:"Address of /live, /ready and /metrics. \"off\": none. They need no authentication, so keep it on loopback or a private network."`
+	ReadyWithin Duration `hcl:"ready_within" default:"10s" min:"1s" doc:"How old the last proof that bus and IM service can be reached may be for /ready to say yes."`
+}

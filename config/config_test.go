@@ -1,0 +1,215 @@
+package config_test
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/timbridge/timbridge/config"
+)
+
+var update = flag.Bool("update", false, "write config.hcl and the reference page anew")
+
+func TestExampleIsTheDefault(t *testing.T) {
+	got, err := config.Parse("config.hcl", []byte(config.Example()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !reflect.DeepEqual(got, config.Default()) {
+		t.Errorf("the example decodes to %+v, the default is %+v", got, config.Default())
+	}
+	// The same with every setting uncommented: each default is a value that may be written.
+	var lines []string
+	for line := range strings.Lines(config.Example()) {
+		rest := strings.TrimLeft(line, " ")
+		if strings.HasPrefix(rest, "#") && !strings.HasPrefix(rest, "# ") {
+			line = rest[1:]
+		}
+		lines = append(lines, line)
+	}
+	got, err = config.Parse("config.hcl", []byte(strings.Join(lines, "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Journal != config.Default().Journal || got.Egress != config.Default().Egress || got.Bus.Listen != config.Default().Bus.Listen {
+		t.Errorf("uncommented: %+v", got)
+	}
+}
+
+func TestFilesAreMadeFromTheDescriptions(t *testing.T) {
+	for path, want := range map[string]string{
+		"../config.hcl":               config.Example(),
+		"../docs/reference/config.md": config.Reference(),
+	} {
+		if *update {
+			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		got, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, string(got)); diff != "" {
+			t.Errorf("%s is not what the descriptions give (go test ./config -update): %s", path, diff)
+		}
+	}
+}
+
+func TestParse(t *testing.T) {
+	t.Setenv("TIMBRIDGE_TEST_TOKEN", "s3cret")
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "sig"), []byte("eJy\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	src := `
+app "shop" {
+  sdkappid = 1400000001
+  driver "sandbox" {
+    url = "wss://im.example:7300"
+    key = "k"
+  }
+  account "bot" { usersig = file("sig") }
+  account "bot2" {}
+}
+bus "nats" {
+  url   = "nats://bus:4222"
+  token = env("TIMBRIDGE_TEST_TOKEN")
+  events {
+    max_age = "30d"
+    max_bytes = "10GiB"
+  }
+}
+journal { segment_bytes = "1MiB" }
+egress { retry_min = "1s" }
+policy { verbs = ["message.*"] }
+shard {
+  index = 1
+  count = 3
+}
+`
+	c, err := config.Parse(filepath.Join(dir, "config.hcl"), []byte(src))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.App.Name != "shop" || c.App.SDKAppID != 1400000001 || len(c.App.Accounts) != 2 || c.App.Accounts[0].UserSig.Reveal() != "eJy" {
+		t.Errorf("app: %+v", c.App)
+	}
+	if c.Bus.Token.Reveal() != "s3cret" || c.Bus.Events.MaxAge.Std() != 30*24*time.Hour || c.Bus.Events.MaxBytes != 10<<30 || c.Bus.Commands.Replicas != 1 {
+		t.Errorf("bus: %+v", c.Bus)
+	}
+	if c.Journal.SegmentBytes != 1<<20 || c.Egress.RetryMin.Std() != time.Second || c.Shard.Count != 3 || len(c.Policy.Verbs) != 1 {
+		t.Errorf("rest: %+v", c)
+	}
+	if out := fmt.Sprintf("%v %+v %#v", c, c, c); strings.Contains(out, "s3cret") {
+		t.Error("a secret is printed")
+	}
+}
+
+func TestMistakes(t *testing.T) {
+	for name, c := range map[string]struct {
+		src  string
+		line int
+		want string
+	}{
+		"not HCL":               {"app {", 1, "Unclosed"},
+		"unknown block":         {"\njurnal {}", 2, `Did you mean "journal"`},
+		"unknown setting":       {"egress {\n  max_acepted = 5\n}", 2, `Did you mean "max_accepted"`},
+		"unknown far off":       {"egress {\n  zzzzzzzzzz = 5\n}", 2, "Known here: max_accepted"},
+		"block as setting":      {"journal = 5", 1, "is a block"},
+		"setting as block":      {"data_dir {}", 1, "Write data_dir ="},
+		"twice":                 {"log {}\nlog {}", 2, "one log block"},
+		"label missing":         {"bus {}", 1, `bus "nats"`},
+		"label too many":        {"journal \"x\" {}", 1, "has no name"},
+		"bus unknown":           {"bus \"rabbit\" {}", 1, `"nats"`},
+		"duration":              {"egress {\n\n  give_up = \"soon\"\n}", 3, "is not a duration"},
+		"size":                  {"journal {\n  reserve = \"much\"\n}", 2, "is not a size"},
+		"too small":             {"journal {\n  retention = \"1h\"\n}", 2, "at least 24h"},
+		"too large":             {"journal {\n  segment_bytes = \"2GiB\"\n}", 2, "at most 1GiB"},
+		"word":                  {"log {\n  level = \"loud\"\n}", 2, "none of"},
+		"list":                  {"policy {\n  verbs = 5\n  accounts = {a = 1}\n}", 3, "list of strings"},
+		"null":                  {"data_dir = null", 1, "no value"},
+		"variable missing":      {"bus \"nats\" {\n  token = env(\"TIMBRIDGE_TEST_NONE\")\n}", 2, "TIMBRIDGE_TEST_NONE"},
+		"file missing":          {"bus \"nats\" {\n  token = file(\"none\")\n}", 2, "none"},
+		"shard":                 {"shard {\n index = 3\n count = 3\n}", 1, "0 to 2"},
+		"address":               {"http { listen = \"here\" }", 1, "host:port"},
+		"account twice":         {"app \"a\" {\n account \"b\" {}\n account \"b\" {}\n}", 2, "twice"},
+		"two authentications":   {"bus \"nats\" {\n  token = \"a\"\n nkey = \"b\"\n}", 1, "keep one"},
+		"user without password": {"bus \"nats\" {\n user = \"a\"\n}", 1, "both"},
+		"key missing":           {"app \"a\" {\n driver \"sandbox\" {\n url = \"ws://x:1\"\n }\n}", 2, "no usersig"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse("config.hcl", []byte(c.src))
+			var e *config.Error
+			if !errors.As(err, &e) {
+				t.Fatalf("error is %v", err)
+			}
+			found := false
+			for _, m := range e.Mistakes() {
+				found = found || m.Line == c.line && strings.Contains(m.Summary+" "+m.Detail, c.want)
+			}
+			if !found {
+				t.Errorf("no mistake at line %d with %q among:\n%v", c.line, c.want, err)
+			}
+			if !strings.Contains(err.Error(), "config.hcl") {
+				t.Errorf("the text does not name the file: %v", err)
+			}
+		})
+	}
+}
+
+func TestDurationAndSize(t *testing.T) {
+	for text, want := range map[string]time.Duration{"300ms": 300 * time.Millisecond, "5m": 5 * time.Minute, "7d": 168 * time.Hour, "1d12h": 36 * time.Hour} {
+		d, err := config.ParseDuration(text)
+		if err != nil || d.Std() != want {
+			t.Errorf("%s: %v, %v", text, d, err)
+		}
+		if back, err := config.ParseDuration(d.String()); err != nil || back != d {
+			t.Errorf("%s prints as %s", text, d)
+		}
+	}
+	for text, want := range map[string]config.Size{"0": 0, "5": 5, "64MiB": 64 << 20, "1 GiB": 1 << 30, "256KiB": 256 << 10} {
+		s, err := config.ParseSize(text)
+		if err != nil || s != want {
+			t.Errorf("%s: %v, %v", text, s, err)
+		}
+		if back, err := config.ParseSize(s.String()); err != nil || back != s {
+			t.Errorf("%s prints as %s", text, s)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(config.Example()))
+	f.Add([]byte("app \"a\" { account \"b\" { usersig = env(\"X\") } }"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		c, err := config.Parse("config.hcl", src)
+		if err == nil && c == nil {
+			t.Error("neither a configuration nor an error")
+		}
+		if err != nil && err.Error() == "" {
+			t.Error("an error without words")
+		}
+	})
+}
+
+func ExampleParse() {
+	c, err := config.Parse("config.hcl", []byte(`journal { retention = "96h" }`))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(c.Journal.Retention, c.Bus.Kind, c.App.Accounts[0].ID)
+	// Output: 4d nats bridge
+}

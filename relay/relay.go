@@ -1,0 +1,396 @@
+// Package relay publishes the journal to the bus: facts, outcomes and dead
+// letters alike, each once, in journal order per target.
+//
+// It works in rounds. A round is the next public entries of the journal; its
+// plan, made by the bus, says for each target what it gets and where the
+// target ended before. The plan is journaled before anything is sent, so that
+// this process or the next can send it again in the same words until every
+// target has its part. Only then comes the next round, whose plan is thereby
+// the proof that the one before it is stored: there is no other bookkeeping.
+//
+// After a start and after every reconnect each target is asked for the last
+// part it was given. A target that no longer has it lost its tail; what
+// followed the last message still there is sent to it again, by plans that
+// say what is still owed.
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/journal"
+)
+
+// Config bounds a round and the waits between attempts. Zero fields take
+// their defaults.
+type Config struct {
+	// RoundMessages (1000) and RoundBytes (4 MiB) bound a round.
+	RoundMessages int
+	RoundBytes    int
+	// BackoffMin (50 ms) and BackoffMax (5 s) bound the wait after a failed
+	// attempt; it doubles, with jitter.
+	BackoffMin, BackoffMax time.Duration
+}
+
+func (c Config) withDefaults() Config {
+	if c.RoundMessages <= 0 {
+		c.RoundMessages = 1000
+	}
+	if c.RoundBytes <= 0 {
+		c.RoundBytes = 4 << 20
+	}
+	if c.BackoffMin <= 0 {
+		c.BackoffMin = 50 * time.Millisecond
+	}
+	if c.BackoffMax <= 0 {
+		c.BackoffMax = 5 * time.Second
+	}
+	return c
+}
+
+// carryAfter is how many entries a target's last part may lie behind before a
+// plan restates it.
+const carryAfter = 100_000
+
+// Journal is what the relay needs of the journal.
+type Journal interface {
+	ID() string
+	First() uint64
+	Last() uint64
+	Read(from uint64) *journal.Reader
+	AppendReserved(ctx context.Context, entries []journal.Entry) (uint64, error)
+}
+
+// Publisher is what the relay needs of the bus.
+type Publisher interface {
+	bus.Publisher
+	Reconnected() <-chan struct{}
+}
+
+// Deps are the parts a relay works with. Journal and Publisher are required.
+type Deps struct {
+	Journal   Journal
+	Publisher Publisher
+	Logger    hclog.Logger
+	// Step is called at the named steps "planned" and "sent"; nil for none.
+	Step func(name string)
+}
+
+// Stats are counters since the start, and where publishing stands.
+type Stats struct {
+	// Published counts messages stored, by stream.
+	Published map[bus.Stream]uint64
+	// Rounds, Retries, Refused and Refilled count plans stored, attempts that
+	// failed, messages replaced by bridge.event_refused, and messages sent
+	// again to targets that lost their tail.
+	Rounds, Retries, Refused, Refilled uint64
+	// Position is the journal position through which everything public is
+	// stored; Lag is how many entries the journal is ahead of it.
+	Position, Lag uint64
+	// Trouble is why publishing stands still now, empty while it does not,
+	// and Since the time it began.
+	Trouble string
+	Since   time.Time
+}
+
+// Relay publishes one journal to one bus. Make it with [New], bring its
+// projection up to date with Load and Apply, then Run it once.
+type Relay struct {
+	cfg     Config
+	journal Journal
+	pub     Publisher
+	log     hclog.Logger
+	step    func(string)
+
+	mu    sync.Mutex // guards state, stats and published
+	state state
+	stats Stats
+	// published is the position through which everything public is stored.
+	published uint64
+	moved     chan struct{}
+
+	// What follows belongs to Run's goroutine.
+	verified bool
+	sent     bool
+	look     bool
+	messages []bus.Message // of the current plan, nil until read
+	failures int
+	logged   time.Time
+}
+
+// New makes a relay that has published nothing yet.
+func New(cfg Config, deps Deps) *Relay {
+	r := &Relay{
+		cfg: cfg.withDefaults(), journal: deps.Journal, pub: deps.Publisher,
+		log: deps.Logger, step: deps.Step, state: newState(), moved: make(chan struct{}),
+	}
+	if r.log == nil {
+		r.log = hclog.NewNullLogger()
+	}
+	if r.step == nil {
+		r.step = func(string) {}
+	}
+	r.stats.Published = map[bus.Stream]uint64{}
+	return r
+}
+
+// Name is the projection's name.
+func (r *Relay) Name() string { return "relay" }
+
+// Apply takes a journal entry; only plans matter. An entry at or below the
+// last one applied changes nothing.
+func (r *Relay) Apply(e journal.Entry) error {
+	if e.Kind != journal.KindPlan {
+		return nil
+	}
+	p, err := decodePlan(e.Body)
+	if err != nil {
+		return fmt.Errorf("relay: plan at position %d: %w", e.Position, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state.apply(e.Position, p)
+	return nil
+}
+
+// Save gives the state and the position of the last plan in it.
+func (r *Relay) Save() (uint64, []byte, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	body, err := r.state.save()
+	return r.state.position, body, err
+}
+
+// Load replaces the state by a saved one.
+func (r *Relay) Load(position uint64, body []byte) error {
+	st, err := loadState(position, body)
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.state = st
+	return nil
+}
+
+// Published is the journal position through which every public entry is
+// stored on the bus. It can fall, when a target turns out to have lost its tail.
+func (r *Relay) Published() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.published
+}
+
+// Moved returns a channel that is closed when Published changes next.
+func (r *Relay) Moved() <-chan struct{} {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.moved
+}
+
+// Needed is the lowest journal position that the relay may still read: what
+// is below it may be deleted as far as the relay goes.
+func (r *Relay) Needed() uint64 {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	needed := r.published + 1
+	if r.state.position != 0 {
+		needed = min(needed, r.state.position)
+	}
+	for _, d := range r.state.done {
+		needed = min(needed, d.Position)
+	}
+	return needed
+}
+
+// Stats returns a copy of the counters.
+func (r *Relay) Stats() Stats {
+	last := r.journal.Last()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.stats
+	s.Published = map[bus.Stream]uint64{}
+	for k, v := range r.stats.Published {
+		s.Published[k] = v
+	}
+	s.Position = r.published
+	if last > s.Position {
+		s.Lag = last - s.Position
+	}
+	return s
+}
+
+// fatalError ends Run: the journal itself cannot be read or written, or says
+// something that cannot be.
+type fatalError struct{ err error }
+
+func (e *fatalError) Error() string { return e.err.Error() }
+func (e *fatalError) Unwrap() error { return e.err }
+
+func fatal(format string, args ...any) error { return &fatalError{fmt.Errorf(format, args...)} }
+
+// Run publishes until ctx ends, which returns nil, or until the journal fails.
+// Whatever the bus does is waited out.
+func (r *Relay) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+
+	r.mu.Lock()
+	st := r.state
+	r.mu.Unlock()
+	r.sent, r.look = st.current == nil, true
+	through := uint64(0)
+	if st.current != nil {
+		through = st.current.Through
+	}
+	r.publish()
+
+	rounds := make(chan round, 1)
+	var wg sync.WaitGroup
+	wg.Go(func() { r.readRounds(ctx, through+1, rounds) })
+	defer wg.Wait()
+	defer cancel()
+
+	for {
+		err := r.work(ctx, rounds)
+		var f *fatalError
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.As(err, &f):
+			return f.err
+		case err != nil:
+			r.wait(ctx, err)
+		default:
+			r.recovered()
+		}
+	}
+}
+
+// work does the next thing that is due, in the order that keeps the promises:
+// verify what was stored, finish the current plan, pay what is owed, and only
+// then begin a new round.
+func (r *Relay) work(ctx context.Context, rounds <-chan round) error {
+	select {
+	case <-r.pub.Reconnected():
+		r.verified = false
+	default:
+	}
+	if !r.verified {
+		return r.verify(ctx)
+	}
+	if !r.sent {
+		return r.send(ctx)
+	}
+	if owed := r.owed(); len(owed) > 0 {
+		return r.refill(ctx, owed)
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-r.pub.Reconnected():
+		r.verified = false
+		return nil
+	case next, ok := <-rounds:
+		if !ok {
+			return nil // ctx has ended
+		}
+		if next.err != nil {
+			return fatal("read the journal: %w", next.err)
+		}
+		return r.begin(ctx, next)
+	}
+}
+
+func (r *Relay) current() *planBody {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.state.current
+}
+
+func (r *Relay) owed() []refill {
+	if cur := r.current(); cur != nil {
+		return cur.Refill
+	}
+	return nil
+}
+
+// publish brings the published position up to date.
+func (r *Relay) publish() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var p uint64
+	if cur := r.state.current; cur != nil {
+		p = cur.Through
+		if !r.sent {
+			for _, part := range cur.Parts {
+				p = min(p, part.Runs[0][0]-1)
+			}
+		}
+		for _, f := range cur.Refill {
+			p = min(p, f.After)
+		}
+	}
+	if p != r.published {
+		r.published = p
+		close(r.moved)
+		r.moved = make(chan struct{})
+	}
+}
+
+func (r *Relay) count(cur planBody) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.Rounds++
+	for _, m := range r.messages {
+		r.stats.Published[m.Stream]++
+	}
+}
+
+// wait tells the trouble, once when it changes and every half minute, and
+// waits before the next attempt; a reconnect ends the wait.
+func (r *Relay) wait(ctx context.Context, err error) {
+	r.failures++
+	text := err.Error()
+	r.mu.Lock()
+	r.stats.Retries++
+	if r.stats.Trouble == "" {
+		r.stats.Since = time.Now()
+	}
+	changed := r.stats.Trouble != text
+	r.stats.Trouble = text
+	r.mu.Unlock()
+	if changed && (r.logged.IsZero() || time.Since(r.logged) > time.Second) || time.Since(r.logged) > 30*time.Second {
+		r.logged = time.Now()
+		r.log.Warn("publishing waits for the bus", "error", err, "attempt", r.failures)
+	}
+	d := min(float64(r.cfg.BackoffMax), float64(r.cfg.BackoffMin)*math.Pow(2, float64(min(r.failures-1, 20))))
+	t := time.NewTimer(time.Duration(d * (0.5 + rand.Float64()/2)))
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-r.pub.Reconnected():
+		r.verified = false
+	}
+}
+
+func (r *Relay) recovered() {
+	if r.failures == 0 {
+		return
+	}
+	r.failures, r.logged = 0, time.Time{}
+	r.mu.Lock()
+	since := r.stats.Since
+	r.stats.Trouble, r.stats.Since = "", time.Time{}
+	r.mu.Unlock()
+	r.log.Info("publishing goes on", "stood_still", time.Since(since).Round(time.Millisecond))
+}

@@ -1,0 +1,153 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/journal"
+	"github.com/timbridge/timbridge/mapping"
+)
+
+// round is the next public entries, ready to be planned.
+type round struct {
+	messages []bus.Message
+	// through is the last journal position looked at.
+	through uint64
+	err     error
+}
+
+// readRounds reads and decodes one round ahead of the one that is being sent.
+func (r *Relay) readRounds(ctx context.Context, from uint64, out chan<- round) {
+	defer close(out)
+	reader := r.journal.Read(max(from, r.journal.First()))
+	defer reader.Close()
+	for {
+		var next round
+		for len(next.messages) == 0 && next.err == nil {
+			entries, err := reader.Next(ctx, r.cfg.RoundMessages, r.cfg.RoundBytes)
+			if ctx.Err() != nil {
+				return
+			}
+			if next.err = err; err == nil {
+				next.err = r.take(&next, entries)
+			}
+		}
+		select {
+		case out <- next:
+		case <-ctx.Done():
+			return
+		}
+		if next.err != nil {
+			return
+		}
+	}
+}
+
+// readRound reads one round's worth of entries in [from, until], all of which
+// are in the journal.
+func (r *Relay) readRound(ctx context.Context, from, until uint64) (round, error) {
+	var next round
+	reader := r.journal.Read(from)
+	defer reader.Close()
+	entries, err := reader.Next(ctx, r.cfg.RoundMessages, r.cfg.RoundBytes)
+	if err != nil {
+		return next, err
+	}
+	for i, e := range entries {
+		if e.Position > until {
+			entries = entries[:i]
+			break
+		}
+	}
+	if err := r.take(&next, entries); err != nil {
+		return next, err
+	}
+	if len(entries) == 0 {
+		next.through = until // a stretch that a repair left empty
+	}
+	return next, nil
+}
+
+func (r *Relay) take(next *round, entries []journal.Entry) error {
+	for _, e := range entries {
+		next.through = e.Position
+		if !e.Kind.Public() {
+			continue
+		}
+		m, err := r.message(e)
+		if err != nil {
+			return err
+		}
+		next.messages = append(next.messages, m)
+	}
+	return nil
+}
+
+func (r *Relay) message(e journal.Entry) (bus.Message, error) {
+	ev, err := mapping.Decode(e.Body)
+	if err != nil {
+		return bus.Message{}, fmt.Errorf("entry %d (%s): %w", e.Position, e.Kind, err)
+	}
+	mapping.Stamp(ev, r.journal.ID(), e.Position, e.Time)
+	m := bus.Message{Sequence: e.Position, Event: ev, Stream: bus.Events}
+	switch e.Kind {
+	case journal.KindOutcome:
+		m.Stream = bus.Outcomes
+	case journal.KindDeadLetter:
+		m.Stream = bus.DeadLetters
+	}
+	return m, nil
+}
+
+// readPlan reads the messages of a plan that an earlier process wrote.
+func (r *Relay) readPlan(ctx context.Context, p planBody) ([]bus.Message, error) {
+	messages := []bus.Message{}
+	if len(p.Parts) == 0 {
+		return messages, nil
+	}
+	first, last := p.Parts[0].Runs[0][0], uint64(0)
+	for _, part := range p.Parts {
+		first, last = min(first, part.Runs[0][0]), max(last, part.last())
+	}
+	reader := r.journal.Read(first)
+	defer reader.Close()
+	for at := first; at <= last; {
+		entries, err := reader.Next(ctx, r.cfg.RoundMessages, r.cfg.RoundBytes)
+		if err != nil {
+			if errors.Is(err, io.EOF) || ctx.Err() != nil {
+				return nil, err
+			}
+			return nil, fatal("read the last plan's messages: %w", err)
+		}
+		for _, e := range entries {
+			if at = e.Position + 1; e.Position > last {
+				break
+			}
+			wanted := false
+			for _, part := range p.Parts {
+				wanted = wanted || part.has(e.Position)
+			}
+			if !wanted {
+				continue
+			}
+			m, err := r.message(e)
+			if err != nil {
+				return nil, fatal("read the last plan's messages: %w", err)
+			}
+			messages = append(messages, m)
+		}
+	}
+	return messages, nil
+}
+
+func (b partBody) has(sequence uint64) bool {
+	for _, r := range b.Runs {
+		if sequence >= r[0] && sequence < r[0]+r[1] {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,72 @@
+package relay
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	"github.com/timbridge/timbridge/bus"
+)
+
+// state is the projection of the plan entries: where publishing stands. It
+// changes only by apply, live as on replay.
+type state struct {
+	// position is the last plan entry applied.
+	position uint64
+	// done is each target's last part of all plans before the current one:
+	// a plan is written only when the one before it is stored.
+	done map[bus.Target]placed
+	// current is the last plan; until the next is written it may have been
+	// sent in part, or not at all.
+	current *planBody
+}
+
+// placed is a part and the position of the plan entry that holds it.
+type placed struct {
+	Position uint64   `json:"position"`
+	Part     partBody `json:"part"`
+}
+
+func newState() state { return state{done: map[bus.Target]placed{}} }
+
+// apply takes one plan entry. That it was written says that the plan before it
+// is stored, unless it amends that one.
+func (s *state) apply(position uint64, next planBody) {
+	if position <= s.position {
+		return
+	}
+	if s.current != nil && next.Amends {
+		s.current, s.position = &next, position
+		return
+	}
+	if s.current != nil {
+		for _, p := range s.current.Parts {
+			s.done[p.Target] = placed{Position: s.position, Part: p}
+		}
+	}
+	for _, p := range next.Carried {
+		s.done[p.Target] = placed{Position: position, Part: p}
+	}
+	s.current, s.position = &next, position
+}
+
+// snapshot is the saved form of state.
+type snapshot struct {
+	Done    map[bus.Target]placed `json:"done"`
+	Current *planBody             `json:"current,omitempty"`
+}
+
+func (s *state) save() ([]byte, error) {
+	return json.Marshal(snapshot{Done: s.done, Current: s.current})
+}
+
+func loadState(position uint64, body []byte) (state, error) {
+	var snap snapshot
+	if err := json.Unmarshal(body, &snap); err != nil {
+		return state{}, fmt.Errorf("relay snapshot: %w", err)
+	}
+	st := newState()
+	st.position, st.current = position, snap.Current
+	maps.Copy(st.done, snap.Done)
+	return st, nil
+}
