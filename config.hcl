@@ -89,14 +89,36 @@ bus "nats" {
   # document). Both are read.
   #mode = "binary"
 
+  # What to do about streams: "create" makes missing ones and refuses to start on different ones,
+  # "update" also changes those, "check" makes and changes nothing.
+  #manage = "create"
+
+  # Copies that a cluster keeps of each stream. From 1 to 5.
+  #replicas = 1
+
+  # How long the streams remember message ids. That each event is published once never depends on
+  # it; repeated commands from others are dropped within it. At least 1s.
+  #duplicate_window = "2m"
+
+  # Key-value bucket with the mark of each shard: the position in the command stream below which
+  # everything is finished.
+  #mark_bucket = "tim-marks"
+
+  # Whether a command is taken whatever subject it lies on. If not, it must lie on its own
+  # account's and verb's subject, so that permissions on subjects mean something.
+  #loose_subjects = false
+
+  # The server's monitoring address, as http://host:8222, which "timbridge doctor" asks whether it
+  # syncs before it acknowledges.
+  #monitor_url = ""
+
   events {
-    # The stream's name on the bus. Empty: TIM_EVENTS, TIM_COMMANDS, TIM_OUTCOMES,
-    # TIM_DEADLETTERS.
+    # The stream's name on the bus. Empty: the stream's default.
     #name = ""
 
-    # The first words of its subjects. Empty: tim.events, tim.commands, tim.outcomes,
+    # What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes,
     # tim.deadletters.
-    #prefix = ""
+    #subject = ""
 
     # How long messages are kept. 0: for ever.
     #max_age = "0s"
@@ -105,18 +127,20 @@ bus "nats" {
     # refuse new ones instead. 0: no limit.
     #max_bytes = "0B"
 
-    # Copies that a cluster keeps. From 1 to 5.
-    #replicas = 1
+    # How many messages it may hold. 0: no limit.
+    #max_messages = 0
+
+    # The largest message. 0: the server's limit. At most 64MiB.
+    #max_message_bytes = "0B"
   }
 
   commands {
-    # The stream's name on the bus. Empty: TIM_EVENTS, TIM_COMMANDS, TIM_OUTCOMES,
-    # TIM_DEADLETTERS.
+    # The stream's name on the bus. Empty: the stream's default.
     #name = ""
 
-    # The first words of its subjects. Empty: tim.events, tim.commands, tim.outcomes,
+    # What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes,
     # tim.deadletters.
-    #prefix = ""
+    #subject = ""
 
     # How long messages are kept. 0: for ever.
     #max_age = "0s"
@@ -125,18 +149,20 @@ bus "nats" {
     # refuse new ones instead. 0: no limit.
     #max_bytes = "0B"
 
-    # Copies that a cluster keeps. From 1 to 5.
-    #replicas = 1
+    # How many messages it may hold. 0: no limit.
+    #max_messages = 0
+
+    # The largest message. 0: the server's limit. At most 64MiB.
+    #max_message_bytes = "0B"
   }
 
   outcomes {
-    # The stream's name on the bus. Empty: TIM_EVENTS, TIM_COMMANDS, TIM_OUTCOMES,
-    # TIM_DEADLETTERS.
+    # The stream's name on the bus. Empty: the stream's default.
     #name = ""
 
-    # The first words of its subjects. Empty: tim.events, tim.commands, tim.outcomes,
+    # What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes,
     # tim.deadletters.
-    #prefix = ""
+    #subject = ""
 
     # How long messages are kept. 0: for ever.
     #max_age = "0s"
@@ -145,18 +171,20 @@ bus "nats" {
     # refuse new ones instead. 0: no limit.
     #max_bytes = "0B"
 
-    # Copies that a cluster keeps. From 1 to 5.
-    #replicas = 1
+    # How many messages it may hold. 0: no limit.
+    #max_messages = 0
+
+    # The largest message. 0: the server's limit. At most 64MiB.
+    #max_message_bytes = "0B"
   }
 
   deadletters {
-    # The stream's name on the bus. Empty: TIM_EVENTS, TIM_COMMANDS, TIM_OUTCOMES,
-    # TIM_DEADLETTERS.
+    # The stream's name on the bus. Empty: the stream's default.
     #name = ""
 
-    # The first words of its subjects. Empty: tim.events, tim.commands, tim.outcomes,
+    # What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes,
     # tim.deadletters.
-    #prefix = ""
+    #subject = ""
 
     # How long messages are kept. 0: for ever.
     #max_age = "0s"
@@ -165,13 +193,21 @@ bus "nats" {
     # refuse new ones instead. 0: no limit.
     #max_bytes = "0B"
 
-    # Copies that a cluster keeps. From 1 to 5.
-    #replicas = 1
+    # How many messages it may hold. 0: no limit.
+    #max_messages = 0
+
+    # The largest message. 0: the server's limit. At most 64MiB.
+    #max_message_bytes = "0B"
   }
 
-  # How long the streams remember message ids. What is published never depends on it; repeated
-  # commands from others are dropped within it. At least 1s.
-  #duplicate_window = "2m"
+  # None by default, any number; one looks like this:
+  # route "message.*" {
+  #    The stream's name on the bus.
+  #   name = "TIM_MESSAGES"
+  # 
+  #    What its subjects begin with.
+  #   subject = "tim.messages"
+  # }
 }
 
 journal {

@@ -66,20 +66,34 @@ type Bus struct {
 	TLS      TLS    `hcl:"tls,block"`
 
 	Mode            string   `hcl:"mode" default:"binary" oneof:"binary,structured" doc:"How CloudEvents are written: \"binary\" (attributes as headers) or \"structured\" (one JSON document). Both are read."`
+	Manage          string   `hcl:"manage" default:"create" oneof:"create,update,check" doc:"What to do about streams: \"create\" makes missing ones and refuses to start on different ones, \"update\" also changes those, \"check\" makes and changes nothing."`
+	Replicas        int      `hcl:"replicas" default:"1" min:"1" max:"5" doc:"Copies that a cluster keeps of each stream."`
+	DuplicateWindow Duration `hcl:"duplicate_window" default:"2m" min:"1s" doc:"How long the streams remember message ids. That each event is published once never depends on it; repeated commands from others are dropped within it."`
+	MarkBucket      string   `hcl:"mark_bucket" default:"tim-marks" doc:"Key-value bucket with the mark of each shard: the position in the command stream below which everything is finished."`
+	LooseSubjects   bool     `hcl:"loose_subjects" doc:"Whether a command is taken whatever subject it lies on. If not, it must lie on its own account's and verb's subject, so that permissions on subjects mean something."`
+	MonitorURL      string   `hcl:"monitor_url" doc:"The server's monitoring address, as http://host:8222, which \"timbridge doctor\" asks whether it syncs before it acknowledges."`
 	Events          Stream   `hcl:"events,block"`
 	Commands        Stream   `hcl:"commands,block"`
 	Outcomes        Stream   `hcl:"outcomes,block"`
 	DeadLetters     Stream   `hcl:"deadletters,block"`
-	DuplicateWindow Duration `hcl:"duplicate_window" default:"2m" min:"1s" doc:"How long the streams remember message ids. What is published never depends on it; repeated commands from others are dropped within it."`
+	Routes          []Route  `hcl:"route,block"`
 }
 
 // Stream is one stream on the bus. Empty fields take the stream's defaults.
 type Stream struct {
-	Name     string   `hcl:"name" doc:"The stream's name on the bus. Empty: TIM_EVENTS, TIM_COMMANDS, TIM_OUTCOMES, TIM_DEADLETTERS."`
-	Prefix   string   `hcl:"prefix" doc:"The first words of its subjects. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters."`
-	MaxAge   Duration `hcl:"max_age" doc:"How long messages are kept. 0: for ever."`
-	MaxBytes Size     `hcl:"max_bytes" doc:"How large the stream may grow: then the oldest messages go, but of the commands, which refuse new ones instead. 0: no limit."`
-	Replicas int      `hcl:"replicas" default:"1" min:"1" max:"5" doc:"Copies that a cluster keeps."`
+	Name            string   `hcl:"name" doc:"The stream's name on the bus. Empty: the stream's default."`
+	Subject         string   `hcl:"subject" doc:"What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters."`
+	MaxAge          Duration `hcl:"max_age" doc:"How long messages are kept. 0: for ever."`
+	MaxBytes        Size     `hcl:"max_bytes" doc:"How large the stream may grow: then the oldest messages go, but of the commands, which refuse new ones instead. 0: no limit."`
+	MaxMessages     int      `hcl:"max_messages" min:"0" doc:"How many messages it may hold. 0: no limit."`
+	MaxMessageBytes Size     `hcl:"max_message_bytes" max:"64MiB" doc:"The largest message. 0: the server's limit."`
+}
+
+// Route sends some types of event to a stream of its own.
+type Route struct {
+	Types   string `hcl:"types,label" default:"message.*" doc:"Pattern over <family>.<what> of an event's type, as in \"message.*\"; the first that matches is taken."`
+	Name    string `hcl:"name" default:"TIM_MESSAGES" doc:"The stream's name on the bus."`
+	Subject string `hcl:"subject" default:"tim.messages" doc:"What its subjects begin with."`
 }
 
 // TLS secures a connection. Without a block the system's authorities hold

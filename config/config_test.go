@@ -106,7 +106,7 @@ shard {
 	if c.App.Name != "shop" || c.App.SDKAppID != 1400000001 || len(c.App.Accounts) != 2 || c.App.Accounts[0].UserSig.Reveal() != "eJy" {
 		t.Errorf("app: %+v", c.App)
 	}
-	if c.Bus.Token.Reveal() != "s3cret" || c.Bus.Events.MaxAge.Std() != 30*24*time.Hour || c.Bus.Events.MaxBytes != 10<<30 || c.Bus.Commands.Replicas != 1 {
+	if c.Bus.Token.Reveal() != "s3cret" || c.Bus.Events.MaxAge.Std() != 30*24*time.Hour || c.Bus.Events.MaxBytes != 10<<30 || c.Bus.Replicas != 1 {
 		t.Errorf("bus: %+v", c.Bus)
 	}
 	if c.Journal.SegmentBytes != 1<<20 || c.Egress.RetryMin.Std() != time.Second || c.Shard.Count != 3 || len(c.Policy.Verbs) != 1 {

@@ -39,6 +39,14 @@ func writeExample(b *strings.Builder, v reflect.Value, indent string) {
 			for n := range field.Len() {
 				writeBlock(b, s.name, field.Index(n), indent, true)
 			}
+			if field.Len() == 0 {
+				var sample strings.Builder
+				writeBlock(&sample, s.name, sampleOf(field), "", false)
+				fmt.Fprintf(b, "\n%s# None by default, any number; one looks like this:\n", indent)
+				for line := range strings.Lines(strings.ReplaceAll(sample.String(), "#", "")) {
+					fmt.Fprintf(b, "%s# %s", indent, line)
+				}
+			}
 		}
 		begun = true
 	}
@@ -57,6 +65,16 @@ func writeBlock(b *strings.Builder, name string, v reflect.Value, indent string,
 	fmt.Fprintf(b, "%s%s {\n", indent, head)
 	writeExample(b, v, indent+"  ")
 	fmt.Fprintf(b, "%s}\n", indent)
+}
+
+// sampleOf is the first of several blocks, or what one is by default.
+func sampleOf(field reflect.Value) reflect.Value {
+	if field.Len() > 0 {
+		return field.Index(0)
+	}
+	element := reflect.New(field.Type().Elem()).Elem()
+	fill(element)
+	return element
 }
 
 // sentence is the description with the bounds that the tags add.
@@ -112,7 +130,7 @@ func writeReference(b *strings.Builder, v reflect.Value, path string) {
 	for _, s := range nested {
 		field := v.Field(s.field)
 		if s.kind == blocks {
-			field = field.Index(0)
+			field = sampleOf(field)
 		}
 		writeReference(b, field, join(path, s.name))
 	}
