@@ -1,0 +1,3 @@
+package ingress
+
+type seen struct{}
