@@ -19,6 +19,7 @@ const (
 	KindAccepted   Kind = 4 // a command that will be carried out
 	KindStarted    Kind = 5 // an attempt at a command, written before the call
 	KindPlan       Kind = 6 // what will be published where, written before sending
+	KindProgress   Kind = 7 // how far a part of the bridge has come, such as an account's catch-up
 )
 
 // Public reports whether entries of this kind are published to the bus.
@@ -26,7 +27,7 @@ func (k Kind) Public() bool { return k >= KindFact && k <= KindDeadLetter }
 
 // known reports whether Append takes this kind. Reading takes every kind, so
 // that an older program can pass over what a newer one wrote.
-func (k Kind) known() bool { return k >= KindFact && k <= KindPlan }
+func (k Kind) known() bool { return k >= KindFact && k <= KindProgress }
 
 // String returns the kind's name in lower case, "kind(9)" for one it does not know.
 func (k Kind) String() string {
@@ -43,6 +44,8 @@ func (k Kind) String() string {
 		return "started"
 	case KindPlan:
 		return "plan"
+	case KindProgress:
+		return "progress"
 	default:
 		return "kind(" + strconv.Itoa(int(k)) + ")"
 	}
