@@ -1,0 +1,105 @@
+package mapping
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+)
+
+// How much of an original a dead letter carries.
+const (
+	// MaxOriginal is the size up to which the whole original is kept.
+	MaxOriginal = 256 << 10
+	// KeptOriginal is how much of a larger one is kept, from its beginning.
+	KeptOriginal = 64 << 10
+)
+
+// deadSuffix makes a dead letter's id from its outcome's.
+const deadSuffix = "/dead"
+
+// DeadLetterData is the data of a command.dead_lettered event.
+type DeadLetterData struct {
+	// Outcome is the outcome as an event, in structured JSON, without the
+	// attributes that the journal adds.
+	Outcome json.RawMessage `json:"outcome"`
+	// Original is the command as it was on the bus.
+	Original Original `json:"original"`
+}
+
+// Original is a message as it was on the bus, headers and value, in the
+// encoding that the bus package describes.
+type Original struct {
+	// Data is base64 in JSON: the whole message up to [MaxOriginal] bytes, else
+	// its first [KeptOriginal].
+	Data []byte `json:"data_base64"`
+	// Size is the size of the whole, in bytes, SHA256 its hash in hex.
+	Size   int64  `json:"size"`
+	SHA256 string `json:"sha256"`
+	// Truncated says that Data is not the whole.
+	Truncated bool `json:"truncated,omitempty"`
+}
+
+// DeadLetter is the event that keeps a command which was rejected, expired or
+// failed for good, with its outcome and its original bytes.
+func DeadLetter(outcome *event.Event, original []byte) (*event.Event, error) {
+	if !IsOutcome(outcome.Type()) || outcome.Type() == TypeSucceeded {
+		return nil, fmt.Errorf("dead letter of %s: a %q is not dead-lettered", outcome.ID(), outcome.Type())
+	}
+	ctx, ok := outcome.Context.(*event.EventContextV1)
+	if !ok {
+		return nil, fmt.Errorf("dead letter of %s: it is not a CloudEvent 1.0", outcome.ID())
+	}
+	bare := outcome.Clone()
+	bareExt := bare.Context.(*event.EventContextV1).Extensions
+	for _, name := range []string{ExtTimbridge, ExtSequence, ExtRecordedTime} {
+		delete(bareExt, name)
+	}
+	body, err := Encode(&bare)
+	if err != nil {
+		return nil, fmt.Errorf("dead letter of %s: %w", outcome.ID(), err)
+	}
+	sum := sha256.Sum256(original)
+	data := DeadLetterData{Outcome: body, Original: Original{
+		Data: original, Size: int64(len(original)), SHA256: hex.EncodeToString(sum[:]),
+	}}
+	if len(original) > MaxOriginal {
+		data.Original.Data, data.Original.Truncated = original[:KeptOriginal], true
+	}
+	if data.Original.Data == nil {
+		data.Original.Data = []byte{}
+	}
+	encoded, err := marshal(data)
+	if err != nil {
+		return nil, fmt.Errorf("dead letter of %s: %w", outcome.ID(), err)
+	}
+	s := &shell{subject: outcome.Subject(), contentType: contentTypeJSON, schema: schemaURI(TypeDeadLettered)}
+	s.context = event.EventContextV1{
+		ID: ctx.ID + deadSuffix, Source: ctx.Source, Type: TypeDeadLettered, Time: ctx.Time,
+		Subject: &s.subject, DataContentType: &s.contentType, DataSchema: &s.schema, Extensions: bareExt,
+	}
+	s.event = event.Event{Context: &s.context, DataEncoded: encoded}
+	return &s.event, nil
+}
+
+// ParseDeadLetter reads what [DeadLetter] wrote: the data and the outcome in it.
+func ParseDeadLetter(e *event.Event) (DeadLetterData, Outcome, error) {
+	if e.Type() != TypeDeadLettered {
+		return DeadLetterData{}, Outcome{}, fmt.Errorf("event %s of type %q is no dead letter", e.ID(), e.Type())
+	}
+	var data DeadLetterData
+	if err := json.Unmarshal(e.Data(), &data); err != nil {
+		return DeadLetterData{}, Outcome{}, fmt.Errorf("dead letter %s: %w", e.ID(), err)
+	}
+	inner, err := Decode(data.Outcome)
+	if err != nil {
+		return DeadLetterData{}, Outcome{}, fmt.Errorf("dead letter %s: %w", e.ID(), err)
+	}
+	outcome, err := ParseOutcome(inner)
+	if err != nil {
+		return DeadLetterData{}, Outcome{}, fmt.Errorf("dead letter %s: %w", e.ID(), err)
+	}
+	return data, outcome, nil
+}
