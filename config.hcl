@@ -36,7 +36,7 @@ app "demo" {
 
     # How often both ends of the connection show that they are alive; three missed ones end it. At
     # least 100ms.
-    #heartbeat = "10s"
+    #heartbeat = "2s"
   }
 
   account "bridge" {
@@ -202,10 +202,10 @@ bus "nats" {
 
   # None by default, any number; one looks like this:
   # route "message.*" {
-  #    The stream's name on the bus.
+  #   # The stream's name on the bus.
   #   name = "TIM_MESSAGES"
-  # 
-  #    What its subjects begin with.
+  #
+  #   # What its subjects begin with.
   #   subject = "tim.messages"
   # }
 }
@@ -218,7 +218,8 @@ journal {
   # 1MiB to 1GiB.
   #segment_bytes = "64MiB"
 
-  # How long published entries are kept at least. At least 24h.
+  # How long entries are kept at least, and a day of it after they were published. Less than 24h
+  # is for tests.
   #retention = "3d"
 
   # Free space on the volume below which reports and commands stop, until there is more.

@@ -44,7 +44,7 @@ type Driver struct {
 	Token      Secret   `hcl:"token" doc:"What a client presents to the sandbox at <url>. Empty: none."`
 	Delivery   string   `hcl:"delivery" default:"ack" oneof:"ack,push" doc:"\"ack\" keeps a report until it is acknowledged; \"push\" forgets it once sent, as Tencent's service does."`
 	RateLimits bool     `hcl:"rate_limits" default:"true" doc:"Whether the sandbox inside this process limits how often one may send, as the service does."`
-	Heartbeat  Duration `hcl:"heartbeat" default:"10s" min:"100ms" doc:"How often both ends of the connection show that they are alive; three missed ones end it."`
+	Heartbeat  Duration `hcl:"heartbeat" default:"2s" min:"100ms" doc:"How often both ends of the connection show that they are alive; three missed ones end it."`
 }
 
 // Account is an account that the bridge signs in.
@@ -109,7 +109,7 @@ type TLS struct {
 type Journal struct {
 	Dir              string   `hcl:"dir" doc:"Folder of the journal. Empty: <data_dir>/journal."`
 	SegmentBytes     Size     `hcl:"segment_bytes" default:"64MiB" min:"1MiB" max:"1GiB" doc:"Size at which a segment is closed and the next one begun. Whole segments are deleted."`
-	Retention        Duration `hcl:"retention" default:"72h" min:"24h" doc:"How long published entries are kept at least."`
+	Retention        Duration `hcl:"retention" default:"72h" doc:"How long entries are kept at least, and a day of it after they were published. Less than 24h is for tests."`
 	HighWater        Size     `hcl:"high_water" default:"256MiB" doc:"Free space on the volume below which reports and commands stop, until there is more."`
 	Reserve          Size     `hcl:"reserve" default:"64MiB" min:"1MiB" doc:"Space kept so that outcomes of what was started, and plans, can still be written on a full disk."`
 	MaxBytes         Size     `hcl:"max_bytes" doc:"Size of the journal at which reports and commands stop. 0: no limit but the volume."`

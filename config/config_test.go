@@ -135,7 +135,7 @@ func TestMistakes(t *testing.T) {
 		"bus unknown":           {"bus \"rabbit\" {}", 1, `"nats"`},
 		"duration":              {"egress {\n\n  give_up = \"soon\"\n}", 3, "is not a duration"},
 		"size":                  {"journal {\n  reserve = \"much\"\n}", 2, "is not a size"},
-		"too small":             {"journal {\n  retention = \"1h\"\n}", 2, "at least 24h"},
+		"too small":             {"egress {\n  horizon = \"1m\"\n}", 2, "at least 1h"},
 		"too large":             {"journal {\n  segment_bytes = \"2GiB\"\n}", 2, "at most 1GiB"},
 		"word":                  {"log {\n  level = \"loud\"\n}", 2, "none of"},
 		"list":                  {"policy {\n  verbs = 5\n  accounts = {a = 1}\n}", 3, "list of strings"},

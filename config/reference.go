@@ -43,8 +43,11 @@ func writeExample(b *strings.Builder, v reflect.Value, indent string) {
 				var sample strings.Builder
 				writeBlock(&sample, s.name, sampleOf(field), "", false)
 				fmt.Fprintf(b, "\n%s# None by default, any number; one looks like this:\n", indent)
-				for line := range strings.Lines(strings.ReplaceAll(sample.String(), "#", "")) {
-					fmt.Fprintf(b, "%s# %s", indent, line)
+				for line := range strings.Lines(sample.String()) {
+					if at := strings.Index(line, "#"); at >= 0 && !strings.HasPrefix(line[at:], "# ") {
+						line = line[:at] + line[at+1:]
+					}
+					fmt.Fprintf(b, "%s%s\n", indent, strings.TrimRight("# "+line, " \n"))
 				}
 			}
 		}

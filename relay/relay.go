@@ -113,6 +113,8 @@ type Relay struct {
 	mu    sync.Mutex // guards state, stats and published
 	state state
 	stats Stats
+	// writing is true from before a plan is appended until it is applied.
+	writing bool
 	// published is the position through which everything public is stored.
 	published uint64
 	moved     chan struct{}
@@ -161,12 +163,17 @@ func (r *Relay) Apply(e journal.Entry) error {
 	return nil
 }
 
-// Save gives the state and the position of the last plan in it.
+// Save gives the state and the journal position through which it is complete:
+// the journal's end, since only the relay writes plans, unless one is under way.
 func (r *Relay) Save() (uint64, []byte, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	body, err := r.state.save()
-	return r.state.position, body, err
+	position := r.state.applied
+	if !r.writing {
+		position = max(position, r.journal.Last())
+	}
+	return position, body, err
 }
 
 // Load replaces the state by a saved one.

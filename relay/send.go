@@ -39,11 +39,15 @@ func (r *Relay) write(ctx context.Context, body planBody, messages []bus.Message
 	if err != nil {
 		return fatal("encode a plan: %w", err)
 	}
+	r.mu.Lock()
+	r.writing = true
+	r.mu.Unlock()
 	for {
 		first, err := r.journal.AppendReserved(ctx, []journal.Entry{{Kind: journal.KindPlan, Body: b}})
 		if err == nil {
 			r.mu.Lock()
 			r.state.apply(first, body)
+			r.writing = false
 			r.mu.Unlock()
 			break
 		}

@@ -11,8 +11,9 @@ import (
 // state is the projection of the plan entries: where publishing stands. It
 // changes only by apply, live as on replay.
 type state struct {
-	// position is the last plan entry applied.
-	position uint64
+	// position is that of the last plan entry; applied is the journal position
+	// through which every plan is in the state.
+	position, applied uint64
 	// done is each target's last part of all plans before the current one:
 	// a plan is written only when the one before it is stored.
 	done map[bus.Target]placed
@@ -32,9 +33,10 @@ func newState() state { return state{done: map[bus.Target]placed{}} }
 // apply takes one plan entry. That it was written says that the plan before it
 // is stored, unless it amends that one.
 func (s *state) apply(position uint64, next planBody) {
-	if position <= s.position {
+	if position <= s.applied {
 		return
 	}
+	s.applied = position
 	if s.current != nil && next.Amends {
 		s.current, s.position = &next, position
 		return
@@ -52,12 +54,13 @@ func (s *state) apply(position uint64, next planBody) {
 
 // snapshot is the saved form of state.
 type snapshot struct {
-	Done    map[bus.Target]placed `json:"done"`
-	Current *planBody             `json:"current,omitempty"`
+	Position uint64                `json:"position"`
+	Done     map[bus.Target]placed `json:"done"`
+	Current  *planBody             `json:"current,omitempty"`
 }
 
 func (s *state) save() ([]byte, error) {
-	return json.Marshal(snapshot{Done: s.done, Current: s.current})
+	return json.Marshal(snapshot{Position: s.position, Done: s.done, Current: s.current})
 }
 
 func loadState(position uint64, body []byte) (state, error) {
@@ -66,7 +69,7 @@ func loadState(position uint64, body []byte) (state, error) {
 		return state{}, fmt.Errorf("relay snapshot: %w", err)
 	}
 	st := newState()
-	st.position, st.current = position, snap.Current
+	st.position, st.applied, st.current = snap.Position, position, snap.Current
 	maps.Copy(st.done, snap.Done)
 	return st, nil
 }

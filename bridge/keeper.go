@@ -1,0 +1,249 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/timbridge/timbridge/journal"
+)
+
+// Projection is something built from the journal's entries alone. Replaying
+// the entries after the saved position on the loaded state gives the current
+// state; applying an entry twice changes nothing. The saved position is that
+// of the journal's end wherever nothing before it is missing from the state,
+// also when the entries there are none of the projection's: what lies below it
+// may be deleted.
+type Projection interface {
+	Name() string
+	Apply(journal.Entry) error
+	Save() (position uint64, body []byte, err error)
+	Load(position uint64, body []byte) error
+}
+
+// StateLostError says that the journal no longer holds what the state was
+// built from, and no snapshot that can be read replaces it.
+type StateLostError struct {
+	First  uint64 // the first position still there
+	Causes []error
+}
+
+func (e *StateLostError) Error() string {
+	return fmt.Sprintf("the journal begins at position %d and none of its snapshots can be read (%v): the state before it is lost; "+
+		"run \"timbridge journal repair\", which goes on with what is there and says what is in doubt", e.First, errors.Join(e.Causes...))
+}
+
+// keeper builds the projections at the start, writes snapshots of them, and
+// deletes segments that nothing needs any more.
+type keeper struct {
+	journal     *journal.Journal
+	projections []Projection
+	interval    time.Duration
+	entries     uint64
+	retention   time.Duration
+	// needed are the lowest positions that others may still read.
+	needed    []func() uint64
+	published func() uint64
+	step      func(string)
+	log       hclog.Logger
+	now       func() time.Time
+
+	saved   uint64 // journal position at the last snapshot
+	older   uint64 // floor of the older of the two kept snapshots
+	newest  uint64
+	release map[uint64]time.Time // segment's last position → when it was known to be published
+	state   keeperState
+}
+
+// keeperState is what metrics tell.
+type keeperState struct {
+	snapshots, deleted uint64
+	lastSnapshot       time.Time
+}
+
+// restore brings every projection to the end of the journal.
+func (k *keeper) restore() error {
+	snapshots, damaged := k.journal.Snapshots()
+	for _, err := range damaged {
+		k.log.Error("a snapshot cannot be read; an older one and the journal take its place", "error", err)
+	}
+	causes := damaged
+	for i, s := range snapshots {
+		from, err := k.load(s)
+		if err != nil {
+			causes = append(causes, err)
+			k.log.Error("a snapshot cannot be used; an older one and the journal take its place", "position", s.Position, "error", err)
+			continue
+		}
+		k.newest, k.older = s.Position, s.Position
+		if i+1 < len(snapshots) {
+			k.older = snapshots[i+1].Position
+		}
+		return k.replay(from)
+	}
+	first := k.journal.First()
+	if first > 1 && k.journal.Last() > 0 && !k.repaired(first) {
+		return &StateLostError{First: first, Causes: causes}
+	}
+	return k.replay(func(string) uint64 { return 0 })
+}
+
+// repaired says whether a repair has taken note of everything below first.
+func (k *keeper) repaired(first uint64) bool {
+	for _, s := range k.journal.Repairs() {
+		if s.First <= 1 && s.Last+1 >= first {
+			return true
+		}
+	}
+	return false
+}
+
+// load gives the projections a snapshot's sections; the result tells from
+// which position each is to be replayed.
+func (k *keeper) load(s journal.Snapshot) (func(name string) uint64, error) {
+	positions := map[string]uint64{}
+	for _, p := range k.projections {
+		section, ok := s.Section(p.Name())
+		if !ok {
+			if k.journal.First() > 1 {
+				return nil, fmt.Errorf("snapshot at %d: no section %q", s.Position, p.Name())
+			}
+			continue
+		}
+		if section.Position+1 < k.journal.First() {
+			return nil, fmt.Errorf("snapshot at %d: the journal no longer holds what follows section %q at %d", s.Position, p.Name(), section.Position)
+		}
+		if err := p.Load(section.Position, section.Body); err != nil {
+			return nil, fmt.Errorf("snapshot at %d: %w", s.Position, err)
+		}
+		positions[p.Name()] = section.Position
+	}
+	return func(name string) uint64 { return positions[name] }, nil
+}
+
+func (k *keeper) replay(from func(name string) uint64) error {
+	floor := k.journal.Last()
+	after := make([]uint64, len(k.projections))
+	for i, p := range k.projections {
+		after[i] = from(p.Name())
+		floor = min(floor, after[i])
+	}
+	start, count := time.Now(), 0
+	err := k.journal.Scan(floor+1, func(e journal.Entry) error {
+		count++
+		for i, p := range k.projections {
+			if e.Position > after[i] {
+				if err := p.Apply(e); err != nil {
+					return err
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("replay the journal from position %d: %w", floor+1, err)
+	}
+	k.saved = floor
+	if count > 0 {
+		k.log.Debug("state built from the journal", "entries", count, "took", time.Since(start).Round(time.Millisecond))
+	}
+	return nil
+}
+
+// run writes snapshots and deletes segments until ctx ends, and writes a last
+// snapshot then.
+func (k *keeper) run(ctx context.Context) error {
+	tick := time.NewTicker(max(k.interval/10, 100*time.Millisecond))
+	defer tick.Stop()
+	last := k.now()
+	for {
+		select {
+		case <-ctx.Done():
+			// The process ends in order: the next start has nothing to replay.
+			final, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			defer cancel()
+			return k.snapshot(final)
+		case <-tick.C:
+		}
+		grown := k.journal.Last() - k.saved
+		if grown > 0 && (k.now().Sub(last) >= k.interval || grown >= k.entries) {
+			last = k.now()
+			if err := k.snapshot(ctx); err != nil && ctx.Err() == nil {
+				// The journal itself is whole; the next start merely replays more.
+				k.log.Error("the snapshot cannot be written; it is tried again", "error", err)
+			}
+		}
+		if err := k.prune(); err != nil {
+			k.log.Error("old segments cannot be deleted; it is tried again", "error", err)
+		}
+	}
+}
+
+// snapshot saves all projections.
+func (k *keeper) snapshot(ctx context.Context) error {
+	if k.journal.Last() == k.saved {
+		return nil
+	}
+	at := k.journal.Last()
+	s := journal.Snapshot{Position: at}
+	for _, p := range k.projections {
+		position, body, err := p.Save()
+		if err != nil {
+			return fmt.Errorf("save projection %s: %w", p.Name(), err)
+		}
+		s.Sections = append(s.Sections, journal.Section{Name: p.Name(), Position: position, Body: body})
+		s.Position = min(s.Position, position)
+	}
+	if err := k.journal.SaveSnapshot(ctx, s); err != nil {
+		return err
+	}
+	k.saved, k.older, k.newest = at, k.newest, s.Position
+	k.state.snapshots++
+	k.state.lastSnapshot = k.now()
+	return nil
+}
+
+// settle is how long a published entry stays at least.
+const settle = 24 * time.Hour
+
+// prune deletes the segments that are past retention and that nothing needs.
+func (k *keeper) prune() error {
+	limit := k.older + 1
+	for _, needed := range k.needed {
+		limit = min(limit, needed())
+	}
+	published, now := k.published(), k.now()
+	keep := min(k.retention, settle)
+	before := uint64(0)
+	current := map[uint64]bool{}
+	for _, s := range k.journal.Segments() {
+		if !s.Sealed {
+			break
+		}
+		current[s.Last] = true
+		if s.Last <= published && k.release[s.Last].IsZero() {
+			k.release[s.Last] = now
+		}
+		if s.Last >= limit || now.Sub(s.LastTime) < k.retention || k.release[s.Last].IsZero() || now.Sub(k.release[s.Last]) < keep {
+			break
+		}
+		before = s.Last + 1
+	}
+	for last := range k.release {
+		if !current[last] {
+			delete(k.release, last)
+		}
+	}
+	if before == 0 {
+		return nil
+	}
+	n, err := k.journal.DeleteBefore(before)
+	k.state.deleted += uint64(n)
+	if n > 0 {
+		k.log.Info("old segments deleted", "segments", n, "before_position", before)
+	}
+	return err
+}
