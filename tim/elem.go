@@ -1,6 +1,12 @@
 package tim
 
-import "encoding/json"
+import (
+	"bytes"
+	"encoding/json"
+	"math/bits"
+	"reflect"
+	"strings"
+)
 
 // Elem is one element of a message: one of the types in this file, by value,
 // or [GroupTipsElem] or [GroupReportElem], which only the service sends.
@@ -188,4 +194,131 @@ func (e UnknownElem) ElemType() ElemType { return e.Type }
 // UnmarshalElem decodes one element. It fails only on what is not JSON: an
 // element that is not known is an [UnknownElem]. What its keys say counts for
 // more than its elem_type, since some of the SDK's have another than documented.
-func UnmarshalElem(data []byte) (Elem, error) { return UnknownElem{Type: ElemInvalid, Raw: data}, nil }
+func UnmarshalElem(data []byte) (Elem, error) {
+	if !json.Valid(data) {
+		var v any
+		return nil, json.Unmarshal(data, &v) // says where it is wrong
+	}
+	return decodeElem(bytes.TrimSpace(data), 0), nil
+}
+
+// MarshalJSON gives the element as it was.
+func (e UnknownElem) MarshalJSON() ([]byte, error) { return appendUnknown(nil, e) }
+
+// UnmarshalJSON keeps the element as it is.
+func (e *UnknownElem) UnmarshalJSON(data []byte) error {
+	if !json.Valid(data) {
+		var v any
+		return json.Unmarshal(data, &v) // says where it is wrong
+	}
+	data = bytes.TrimSpace(data)
+	said, _ := inspectElem(data)
+	*e = UnknownElem{Type: said, Raw: bytes.Clone(data)}
+	return nil
+}
+
+// decodeElem decodes one element of valid JSON without space around.
+func decodeElem(data []byte, depth int) Elem {
+	said, keys := inspectElem(data)
+	unknown := func() Elem { return UnknownElem{Type: said, Raw: bytes.Clone(data)} }
+	if data[0] != '{' {
+		return unknown()
+	}
+	t := said
+	if keys != 0 && (t < 0 || t > ElemMerge || keys&(1<<t) == 0) {
+		if keys&(keys-1) != 0 {
+			return unknown() // keys of several types, and none of the one it says
+		}
+		t = ElemType(bits.TrailingZeros16(uint16(keys)))
+	}
+	switch t {
+	case ElemText:
+		return decodeElemAs[TextElem](data, unknown, depth)
+	case ElemImage:
+		return decodeElemAs[ImageElem](data, unknown, depth)
+	case ElemSound:
+		return decodeElemAs[SoundElem](data, unknown, depth)
+	case ElemCustom:
+		return decodeElemAs[CustomElem](data, unknown, depth)
+	case ElemFile:
+		return decodeElemAs[FileElem](data, unknown, depth)
+	case ElemGroupTips:
+		return decodeElemAs[GroupTipsElem](data, unknown, depth)
+	case ElemFace:
+		return decodeElemAs[FaceElem](data, unknown, depth)
+	case ElemLocation:
+		return decodeElemAs[LocationElem](data, unknown, depth)
+	case ElemGroupReport:
+		return decodeElemAs[GroupReportElem](data, unknown, depth)
+	case ElemVideo:
+		return decodeElemAs[VideoElem](data, unknown, depth)
+	case ElemMerge:
+		return decodeElemAs[MergerElem](data, unknown, depth)
+	}
+	return unknown()
+}
+
+// decodeElemAs decodes an element as a T, or leaves it unknown where it lies too deep.
+func decodeElemAs[T Elem](data []byte, unknown func() Elem, depth int) Elem {
+	e := new(T)
+	if !decodeObject(data, reflect.ValueOf(e).Elem(), any(e).(object), depth) {
+		return unknown()
+	}
+	return *e
+}
+
+// inspectElem reads an element's elem_type, ElemInvalid where it has none, and
+// the types that its keys belong to.
+func inspectElem(data []byte) (said ElemType, keys elemSet) {
+	said = ElemInvalid
+	if data[0] != '{' {
+		return said, 0
+	}
+	for key, value := range members(data) {
+		if key == "elem_type" {
+			if n, ok := integer(value); ok && n == int64(int32(n)) {
+				said = ElemType(n)
+			}
+		} else if t := elemOfKey(key); t != ElemInvalid {
+			keys |= 1 << t
+		}
+	}
+	return said, keys
+}
+
+// elemSet is a set of element types, a bit each.
+type elemSet uint16
+
+// elemOfKey is the element type that a key belongs to, ElemInvalid where it
+// could belong to any.
+func elemOfKey(key string) ElemType {
+	prefix, _, found := strings.Cut(key, "_elem_")
+	if !found {
+		return ElemInvalid
+	}
+	switch prefix {
+	case "text":
+		return ElemText
+	case "image":
+		return ElemImage
+	case "sound":
+		return ElemSound
+	case "custom":
+		return ElemCustom
+	case "file":
+		return ElemFile
+	case "group_tips":
+		return ElemGroupTips
+	case "face":
+		return ElemFace
+	case "location":
+		return ElemLocation
+	case "group_report":
+		return ElemGroupReport
+	case "video":
+		return ElemVideo
+	case "merge":
+		return ElemMerge
+	}
+	return ElemInvalid
+}

@@ -2,7 +2,6 @@ package tim
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 )
@@ -57,10 +56,7 @@ func (e *Error) Error() string {
 		s = "im"
 	}
 	if e.Code != CodeOK {
-		s += ": " + strconv.Itoa(int(e.Code))
-		if name := e.Code.Name(); name != "" {
-			s += " " + name
-		}
+		s += ": " + e.Code.String()
 	}
 	if e.Desc != "" {
 		s += ": " + e.Desc
@@ -92,18 +88,53 @@ func CodeOf(err error) Code {
 	return CodeOK
 }
 
-// Name is the SDK's name of the code, "" where it is not known.
-func (c Code) Name() string { return "" }
+// info is what is known of the code.
+func (c Code) info() (codeInfo, bool) {
+	info, ok := clientCodes[c]
+	if !ok {
+		info, ok = serverCodes[c]
+	}
+	return info, ok
+}
 
-// Text says in a few words what the code means.
-func (c Code) Text() string { return "" }
+// Name is the SDK's name of the code, "" where it is not known. Where only the
+// server's documents have the code, the name is made in the same manner.
+func (c Code) Name() string {
+	info, _ := c.info()
+	return info.name
+}
+
+// Text says in a few words what the code means, "" where it is not known.
+func (c Code) Text() string {
+	info, _ := c.info()
+	return info.text
+}
 
 // Retryable reports whether the same call, made again later without a change,
-// may go well.
-func (c Code) Retryable() bool { return false }
+// may go well. It does not say that repeating is safe: that is the effect.
+func (c Code) Retryable() bool {
+	info, _ := c.info()
+	return info.flags&again != 0
+}
 
-// Effect is what can be said of an operation from the code alone.
-func (c Code) Effect() Effect { return EffectUnknown }
+// Effect is what can be said of an operation from the code alone: a refusal
+// did nothing; after a timeout, a lost connection, a failure inside the
+// service, or a code that is not known, nobody knows.
+func (c Code) Effect() Effect {
+	info, ok := c.info()
+	switch {
+	case c == CodeOK:
+		return EffectDone
+	case !ok || info.flags&unsure != 0:
+		return EffectUnknown
+	}
+	return EffectNotDone
+}
 
 // String is the number and the name.
-func (c Code) String() string { return fmt.Sprintf("%d %s", int32(c), c.Name()) }
+func (c Code) String() string {
+	if name := c.Name(); name != "" {
+		return strconv.Itoa(int(c)) + " " + name
+	}
+	return strconv.Itoa(int(c))
+}
