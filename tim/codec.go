@@ -261,7 +261,7 @@ func decodeObject(data []byte, v reflect.Value, o object, depth int) bool {
 	p := planOf(v.Type())
 	extra, zeros := o.rest()
 	for key, value := range members(data) {
-		i, known := p.byKey[key]
+		i, known := p.byKey[string(key)]
 		if known {
 			fv := v.Field(p.fields[i].index)
 			fv.SetZero() // of a key given twice, the last counts
@@ -270,12 +270,12 @@ func decodeObject(data []byte, v reflect.Value, o object, depth int) bool {
 				if fv.IsZero() {
 					*zeros |= 1 << i
 				}
-				delete(*extra, key)
+				delete(*extra, string(key))
 				continue
 			}
 			fv.SetZero()
-		} else if p.isElem && key == "elem_type" {
-			delete(*extra, key)
+		} else if p.isElem && string(key) == "elem_type" {
+			delete(*extra, string(key))
 			if n, ok := integer(value); ok && n == int64(p.elem) {
 				continue
 			}
@@ -283,7 +283,7 @@ func decodeObject(data []byte, v reflect.Value, o object, depth int) bool {
 		if *extra == nil {
 			*extra = map[string]json.RawMessage{}
 		}
-		(*extra)[key] = bytes.Clone(value)
+		(*extra)[string(key)] = bytes.Clone(value)
 	}
 	return true
 }

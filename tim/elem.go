@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"math/bits"
 	"reflect"
-	"strings"
 )
 
 // Elem is one element of a message: one of the types in this file, by value,
@@ -275,7 +274,7 @@ func inspectElem(data []byte) (said ElemType, keys elemSet) {
 		return said, 0
 	}
 	for key, value := range members(data) {
-		if key == "elem_type" {
+		if string(key) == "elem_type" {
 			if n, ok := integer(value); ok && n == int64(int32(n)) {
 				said = ElemType(n)
 			}
@@ -291,12 +290,12 @@ type elemSet uint16
 
 // elemOfKey is the element type that a key belongs to, ElemInvalid where it
 // could belong to any.
-func elemOfKey(key string) ElemType {
-	prefix, _, found := strings.Cut(key, "_elem_")
+func elemOfKey(key []byte) ElemType {
+	prefix, _, found := bytes.Cut(key, []byte("_elem_"))
 	if !found {
 		return ElemInvalid
 	}
-	switch prefix {
+	switch string(prefix) {
 	case "text":
 		return ElemText
 	case "image":

@@ -123,9 +123,9 @@ func UnmarshalEvent(data []byte) (Event, error) {
 	if data[0] == '{' {
 		for key, value := range members(data) {
 			switch {
-			case key == "callback" && value[0] == '"':
+			case string(key) == "callback" && value[0] == '"':
 				name = unquote(value)
-			case key == "args":
+			case string(key) == "args":
 				args = value
 			default: // no envelope of ours
 				return Unrecognized{Raw: bytes.Clone(data)}, nil
@@ -179,7 +179,7 @@ func decodeEvent(name string, args []byte) Event {
 func decodeArg(args []byte, name string, p any) (ok bool) {
 	v := reflect.ValueOf(p).Elem()
 	for key, value := range members(args) {
-		if key == name {
+		if string(key) == name {
 			v.SetZero()
 			ok = decodeValue(value, v, 0)
 		}

@@ -1,6 +1,7 @@
 package tim
 
 import (
+	"bytes"
 	"encoding/json"
 	"iter"
 	"strconv"
@@ -9,12 +10,15 @@ import (
 
 // A scanner of JSON that is known to be valid.
 
-// members yields the keys and values of an object, values without space around.
-func members(data []byte) iter.Seq2[string, []byte] {
-	return func(yield func(string, []byte) bool) {
+// members yields the keys and values of an object, without quotes and space around.
+func members(data []byte) iter.Seq2[[]byte, []byte] {
+	return func(yield func(key, value []byte) bool) {
 		for i := space(data, 1); data[i] != '}'; {
 			end := skip(data, i)
-			key := unquote(data[i:end])
+			key := data[i+1 : end-1]
+			if !verbatim(key) {
+				key = []byte(unquote(data[i:end]))
+			}
 			i = space(data, space(data, end)+1) // past the colon
 			end = skip(data, i)
 			if !yield(key, data[i:end]) {
@@ -83,20 +87,24 @@ func skip(data []byte, i int) int {
 	return i
 }
 
-// unquote is the string that a JSON string says.
-func unquote(data []byte) string {
-	body := data[1 : len(data)-1]
+// verbatim says that what stands between the quotes of a JSON string is the string.
+func verbatim(body []byte) bool {
 	for _, b := range body {
 		if b == '\\' || b >= utf8.RuneSelf {
-			if b >= utf8.RuneSelf && plain(string(body)) {
-				break
-			}
-			var s string
-			_ = json.Unmarshal(data, &s) // it is valid
-			return s
+			return b != '\\' && bytes.IndexByte(body, '\\') < 0 && utf8.Valid(body)
 		}
 	}
-	return string(body)
+	return true
+}
+
+// unquote is the string that a JSON string says.
+func unquote(data []byte) string {
+	if body := data[1 : len(data)-1]; verbatim(body) {
+		return string(body)
+	}
+	var s string
+	_ = json.Unmarshal(data, &s) // it is valid
+	return s
 }
 
 // integer reads a whole number, also one written as 3.0 or 3e2.
