@@ -1,0 +1,277 @@
+package egress
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"time"
+
+	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/tim"
+)
+
+// How far the clocks of the bridge, the bus and the IM service may be apart
+// when a message is looked for. A random is never another message's, so that
+// looking further back costs nothing but reading; elements can be.
+const (
+	skewByRandom   = 10 * time.Minute
+	skewByElements = 5 * time.Second
+)
+
+// Bounds of what is read of a conversation's history to settle doubts.
+const (
+	historyPage  = 100
+	historyPages = 1000
+)
+
+var (
+	errNoHistory    = errors.New("this driver cannot read history")
+	errTooFarBack   = errors.New("history does not reach back to it, or too much was said since")
+	errNotDecidable = errors.New("the IM service refuses to tell")
+)
+
+// repeatable says whether a send in doubt can be settled by sending it again:
+// the service still knows its random by the time the repeat arrives.
+func (e *Egress) repeatable(client tim.Client, it *item) bool {
+	r, ok := client.(tim.Resender)
+	if !ok || it.o.rand == 0 || it.o.doubt {
+		return false
+	}
+	window := r.ResendWindow(it.cmd.Conversation.Type)
+	return time.Now().Add(e.cfg.CallTimeout).Before(it.since.Add(window))
+}
+
+// settle looks for the message of a send in doubt in the history of its
+// conversation. settled says that the doubt is over and the message was not
+// posted, or that it is to be taken so.
+func (e *Egress) settle(client tim.Client, l *lane, it *item, retry *backoff) (n next, settled bool, err error) {
+	m, err := e.search(client, l, it)
+	switch {
+	case err == nil && m != nil:
+		return next{verdict: e.sent(client, it, *m, true)}, false, nil
+	case err == nil:
+		// It is not there. A call that is still on its way could yet post it.
+		if d := time.Until(it.called.Add(e.cfg.CallTimeout)); !it.called.IsZero() && d > 0 {
+			l.past = nil
+			return next{wait: d}, false, nil
+		}
+		return next{}, true, nil
+	case e.end.Err() != nil:
+		return next{}, false, err
+	case retryable(err):
+		return next{wait: retry.next(retryAfter(err))}, false, nil
+	case e.cfg.OnDoubt == OnDoubtRepeat:
+		return next{}, true, nil
+	}
+	return next{verdict: errInDoubt(err.Error())}, false, nil
+}
+
+// conclude ends a command of which one attempt was refused for good, while an
+// earlier one may have gone through.
+func (e *Egress) conclude(client tim.Client, l *lane, it *item, refused error, retry *backoff) (next, error) {
+	failed := next{verdict: &verdict{err: mapping.ErrorOf(refused)}}
+	switch {
+	case it.cmd.Send != nil:
+		l.past = nil
+		n, settled, err := e.settle(client, l, it, retry)
+		if err == nil && settled {
+			return failed, nil
+		}
+		return n, err
+	case it.cmd.Revoke != nil:
+		revoked, err := e.isRevoked(client, it)
+		if err == nil && revoked {
+			result := e.bareResult(it)
+			result.Already, result.Settled = true, true
+			return next{verdict: &verdict{result: result}}, nil
+		}
+	}
+	return failed, nil
+}
+
+// past is what was read of a conversation's history: the acting account's
+// messages since some time, newest first. Commands in doubt that follow each
+// other in a lane share it.
+type past struct {
+	since, read time.Time
+	own         []tim.Message
+}
+
+// search finds the message of a send, nil when it is not in the history. The
+// error says why that cannot be told.
+func (e *Egress) search(client tim.Client, l *lane, it *item) (*tim.Message, error) {
+	h, ok := client.(tim.History)
+	if !ok {
+		return nil, errNoHistory
+	}
+	since := it.since.Add(-skewByElements)
+	if it.o.rand != 0 {
+		since = it.since.Add(-skewByRandom)
+	}
+	// A message that came after the history was read is not in what was read.
+	if p := l.past; p == nil || p.since.After(since) || p.read.Before(it.called.Add(e.cfg.CallTimeout)) {
+		var err error
+		if l.past, err = e.readPast(h, it, since); err != nil {
+			return nil, err
+		}
+	}
+	if it.o.rand != 0 {
+		for i, m := range l.past.own {
+			if m.Rand == uint64(it.o.rand) {
+				return &l.past.own[i], nil
+			}
+		}
+		return nil, nil
+	}
+	// The oldest that fits and is no other command's: those before it in the
+	// lane have taken theirs.
+	for i := len(l.past.own) - 1; i >= 0; i-- {
+		m := &l.past.own[i]
+		if before(m, since) || !sameContent(&it.cmd.Send.Message, m) || e.claimed(it.o.account, *m) {
+			continue
+		}
+		return m, nil
+	}
+	return nil, nil
+}
+
+// readPast reads the acting account's messages in the command's conversation.
+func (e *Egress) readPast(h tim.History, it *item, since time.Time) (*past, error) {
+	p := &past{since: since, read: time.Now()}
+	query := tim.HistoryQuery{Count: historyPage}
+	for range historyPages {
+		ctx, cancel := context.WithTimeout(e.end, e.cfg.CallTimeout)
+		page, err := h.Messages(ctx, it.cmd.Conversation, query)
+		cancel()
+		if err != nil {
+			if te, ok := tim.AsError(err); ok && !retryable(err) {
+				return nil, errors.Join(errNotDecidable, te)
+			}
+			return nil, err
+		}
+		for _, m := range page {
+			if m.Sender == it.o.account && !before(&m, since) {
+				p.own = append(p.own, m)
+			}
+		}
+		if len(page) < historyPage || before(&page[len(page)-1], since) {
+			return p, nil
+		}
+		query.Before = &page[len(page)-1]
+	}
+	return nil, errTooFarBack
+}
+
+// before compares a message's time, which has whole seconds.
+func before(m *tim.Message, t time.Time) bool { return int64(m.ServerTime) < t.Unix() }
+
+// isRevoked looks for the message of a revocation.
+func (e *Egress) isRevoked(client tim.Client, it *item) (bool, error) {
+	h, ok := client.(tim.History)
+	if !ok {
+		return false, errNoHistory
+	}
+	want := it.cmd.Revoke.Message
+	ctx, cancel := context.WithTimeout(e.end, e.cfg.CallTimeout)
+	defer cancel()
+	// The one before which it would stand: its own place and a bit more.
+	next := tim.Message{
+		ConvType: it.cmd.Conversation.Type, ConvID: it.cmd.Conversation.ID,
+		Seq: want.Seq + 1, ServerTime: want.Time + 1,
+	}
+	page, err := h.Messages(ctx, it.cmd.Conversation, tim.HistoryQuery{Before: &next, Count: historyPage})
+	if err != nil {
+		return false, err
+	}
+	for _, m := range page {
+		same := m.Seq == want.Seq
+		if it.cmd.Conversation.Type == tim.ConvC2C {
+			same = same && m.Rand == want.Rand && m.ServerTime == want.Time
+		}
+		if same {
+			return m.Status == tim.MsgRevoked, nil
+		}
+	}
+	return false, nil
+}
+
+// claimed says whether a message is known to be another command's.
+func (e *Egress) claimed(account tim.UserID, m tim.Message) bool {
+	if e.CauseOf(m.Sender, m.Conversation(), m.Rand, m.MsgID) != nil {
+		return true
+	}
+	k := claimKey(account, m)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	_, taken := e.state.claims.get(k)
+	return taken
+}
+
+// claimKey names a message among those taken for a command's.
+func claimKey(account tim.UserID, m tim.Message) key {
+	return hashKey("message", mapping.MessageID(account, m))
+}
+
+// sameContent says whether a message in history is what a command sent: the
+// service may have added to its elements (an address, a size), but what was
+// sent is in them.
+func sameContent(sent, found *tim.Message) bool {
+	if len(sent.Elems) != len(found.Elems) || sent.CloudCustomStr != found.CloudCustomStr {
+		return false
+	}
+	for i := range sent.Elems {
+		a, err := json.Marshal(sent.Elems[i])
+		if err != nil {
+			return false
+		}
+		b, err := json.Marshal(found.Elems[i])
+		if err != nil || !bytes.Equal(a, b) && !contains(b, a) {
+			return false
+		}
+	}
+	return true
+}
+
+// contains says whether one JSON object has all that another has.
+func contains(object, part []byte) bool {
+	var have, want any
+	if decodeNumbers(object, &have) != nil || decodeNumbers(part, &want) != nil {
+		return false
+	}
+	return includes(have, want)
+}
+
+func decodeNumbers(b []byte, v *any) error {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return d.Decode(v)
+}
+
+func includes(have, want any) bool {
+	switch want := want.(type) {
+	case map[string]any:
+		have, ok := have.(map[string]any)
+		if !ok {
+			return false
+		}
+		for k, w := range want {
+			if h, ok := have[k]; !ok || !includes(h, w) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		have, ok := have.([]any)
+		if !ok || len(have) != len(want) {
+			return false
+		}
+		for i := range want {
+			if !includes(have[i], want[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	return have == want
+}
