@@ -1,0 +1,249 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// readyWithin is how long the embedded server may take to accept connections;
+// with many messages to recover that is more than an instant.
+const readyWithin = 30 * time.Second
+
+// embedded is a NATS server in this process. JetStream stops when it cannot
+// write, and does not begin again by itself: tend starts the server anew once
+// there is room.
+type embedded struct {
+	cfg EmbeddedConfig
+	log hclog.Logger
+
+	mu      sync.Mutex
+	srv     *server.Server
+	port    int    // as the first start got it
+	stopped string // why JetStream stopped, while it is
+	retryAt time.Time
+	tries   int
+	closed  bool
+}
+
+func startEmbedded(cfg *EmbeddedConfig, log hclog.Logger) (*embedded, error) {
+	e := &embedded{cfg: *cfg, log: log.Named("server"), port: cfg.Port}
+	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("embedded NATS: %w", err)
+	}
+	if e.port > 0 {
+		// The server only logs that it cannot listen: look first, to say why.
+		addr := net.JoinHostPort(cfg.Host, strconv.Itoa(e.port))
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			return nil, &PortError{Addr: addr, Err: err}
+		}
+		_ = l.Close()
+	}
+	return e, e.start()
+}
+
+// start runs a server on the directory and the port.
+func (e *embedded) start() error {
+	opts := &server.Options{
+		ServerName:             "timbridge",
+		Host:                   e.cfg.Host,
+		Port:                   e.port,
+		Authorization:          e.cfg.Token,
+		NoSigs:                 true,
+		DisableJetStreamBanner: true,
+		JetStream:              true,
+		StoreDir:               e.cfg.Dir,
+		JetStreamMaxMemory:     -1, // the server's own bound
+		JetStreamMaxStore:      -1,
+		SyncAlways:             true,
+		MaxPayload:             int32(e.cfg.MaxPayload),
+	}
+	if e.cfg.MaxBytes > 0 {
+		opts.JetStreamMaxStore = e.cfg.MaxBytes
+	}
+	srv, err := server.NewServer(opts)
+	if err != nil {
+		return fmt.Errorf("embedded NATS: %w", err)
+	}
+	fatal := &fatalLog{log: e.log}
+	srv.SetLoggerV2(fatal, e.log.IsTrace(), false, false)
+	srv.Start()
+	deadline := time.Now().Add(readyWithin)
+	for !srv.ReadyForConnections(50 * time.Millisecond) {
+		if text := fatal.text(); text != "" || time.Now().After(deadline) {
+			srv.Shutdown()
+			srv.WaitForShutdown()
+			if text == "" {
+				text = fmt.Sprintf("not ready within %s", readyWithin)
+			}
+			if strings.HasPrefix(text, "Error listening on port") {
+				return &PortError{Addr: net.JoinHostPort(e.cfg.Host, strconv.Itoa(e.port)), Err: errors.New(text)}
+			}
+			return fmt.Errorf("embedded NATS: %s", text)
+		}
+	}
+	if addr, ok := srv.Addr().(*net.TCPAddr); ok {
+		e.port = addr.Port
+	}
+	e.srv = srv
+	return nil
+}
+
+// InProcessConn connects to the server that runs at present.
+func (e *embedded) InProcessConn() (net.Conn, error) {
+	e.mu.Lock()
+	srv := e.srv
+	e.mu.Unlock()
+	if srv == nil {
+		return nil, errors.New("embedded NATS is being restarted")
+	}
+	return srv.InProcessConn()
+}
+
+func (e *embedded) url() string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return "nats://" + net.JoinHostPort(e.cfg.Host, strconv.Itoa(e.port))
+}
+
+// health is nil while JetStream takes messages.
+func (e *embedded) health() error {
+	e.mu.Lock()
+	srv, stopped := e.srv, e.stopped
+	e.mu.Unlock()
+	if stopped != "" {
+		return fmt.Errorf("embedded NATS: %s", stopped)
+	}
+	if srv == nil {
+		return errors.New("embedded NATS is being restarted")
+	}
+	if text := unhealthy(srv); text != "" {
+		return fmt.Errorf("embedded NATS: %s", text)
+	}
+	return nil
+}
+
+// unhealthy is what is wrong with a server, "" when nothing is.
+func unhealthy(srv *server.Server) string {
+	if !srv.JetStreamEnabled() {
+		return "JetStream switched itself off"
+	}
+	// The server tells of a stream that cannot be written only by its health page.
+	r, err := http.NewRequest(http.MethodGet, "/healthz", nil)
+	if err != nil {
+		return err.Error()
+	}
+	w := &page{header: http.Header{}}
+	srv.HandleHealthz(w, r)
+	if w.status == 0 || w.status == http.StatusOK {
+		return ""
+	}
+	return strings.TrimSpace(string(w.body))
+}
+
+// page takes what a handler writes.
+type page struct {
+	header http.Header
+	status int
+	body   []byte
+}
+
+func (p *page) Header() http.Header         { return p.header }
+func (p *page) WriteHeader(status int)      { p.status = status }
+func (p *page) Write(b []byte) (int, error) { p.body = append(p.body, b...); return len(b), nil }
+
+// tend starts the server anew when its JetStream has stopped writing and there
+// is room on the disk again. What was acknowledged is on the disk; a batch that
+// was half written is completed by the server as it starts.
+func (e *embedded) tend(ctx context.Context) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.closed || ctx.Err() != nil {
+		return
+	}
+	if e.srv != nil {
+		text := unhealthy(e.srv)
+		if text == "" {
+			e.stopped, e.tries = "", 0
+			return
+		}
+		if e.stopped == "" {
+			e.log.Error("embedded JetStream has stopped; it is started again when the disk has room",
+				"reason", text, "dir", e.cfg.Dir, "needed_bytes", e.cfg.ReviveFree)
+		}
+		e.stopped = text
+	}
+	free, err := freeBytes(e.cfg.Dir)
+	if err == nil && free < e.cfg.ReviveFree {
+		return
+	}
+	if now := time.Now(); now.Before(e.retryAt) {
+		return
+	}
+	e.retryAt = time.Now().Add(min(time.Second<<min(e.tries, 6), time.Minute))
+	e.tries++
+	e.log.Warn("starting the embedded server again", "free_bytes", free)
+	e.stop()
+	if err := e.start(); err != nil {
+		e.stopped = err.Error()
+		e.log.Error("cannot start the embedded server again", "error", err)
+		return
+	}
+	if text := unhealthy(e.srv); text != "" {
+		e.stopped = text
+		return
+	}
+	e.stopped = ""
+}
+
+func (e *embedded) stop() {
+	if e.srv != nil {
+		e.srv.Shutdown()
+		e.srv.WaitForShutdown()
+		e.srv = nil
+	}
+}
+
+func (e *embedded) close() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.closed = true
+	e.stop()
+}
+
+// fatalLog is the server's log in ours, a level lower, and remembers what the
+// server calls fatal. It traces nothing: traces hold messages.
+type fatalLog struct {
+	log hclog.Logger
+	mu  sync.Mutex
+	msg string
+}
+
+func (l *fatalLog) text() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.msg
+}
+
+func (l *fatalLog) Fatalf(format string, v ...any) {
+	l.mu.Lock()
+	l.msg = fmt.Sprintf(format, v...)
+	l.mu.Unlock()
+	l.log.Error(fmt.Sprintf(format, v...))
+}
+func (l *fatalLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+func (l *fatalLog) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
+func (l *fatalLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
+func (l *fatalLog) Debugf(format string, v ...any)  { l.log.Trace(fmt.Sprintf(format, v...)) }
+func (l *fatalLog) Tracef(string, ...any)           {}

@@ -1,0 +1,280 @@
+package nats
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+
+	"github.com/timbridge/timbridge/bus"
+)
+
+const (
+	scanMessages = 1000
+	scanBytes    = 4 << 20
+)
+
+// owner reads whose a stored message is and which: from its id, which every one
+// of ours has in either mode, else from its attributes.
+func owner(h nats.Header) (journal string, sequence uint64, ok bool) {
+	if id := h.Get(jetstream.MsgIDHeader); id != "" {
+		if i := strings.LastIndexByte(id, '/'); i > 0 {
+			if n, err := strconv.ParseUint(id[i+1:], 10, 64); err == nil {
+				return id[:i], n, true
+			}
+		}
+	}
+	journal = h.Get(attributePrefix + "timbridge")
+	n, err := strconv.ParseUint(h.Get(attributePrefix+"sequence"), 10, 64)
+	return journal, n, err == nil && journal != ""
+}
+
+// scan calls fn with the messages of a stream from a sequence on, until fn
+// returns false or there is no more, and returns the last sequence it saw. It
+// reads many at once; whether that was all is asked of the stream's leader,
+// because a direct get may be answered by a replica that is behind, and an
+// answer that was cut short looks like a whole one.
+func (b *Bus) scan(ctx context.Context, stream string, from uint64, fn func(stored) bool) (last uint64, err error) {
+	from = max(from, 1)
+	last = from - 1
+	for {
+		n, err := b.scanBatch(ctx, stream, last+1, func(m stored) bool {
+			if m.sequence <= last {
+				return true
+			}
+			last = m.sequence
+			return fn(m)
+		})
+		if err != nil || n < 0 {
+			return last, err
+		}
+		if n >= scanMessages {
+			continue
+		}
+		m, err := b.get(ctx, stream, getRequest{Seq: last + 1, Next: ">"})
+		if errors.Is(err, errNoMessage) {
+			return last, nil
+		}
+		if err != nil {
+			return last, err
+		}
+		last = m.sequence
+		if !fn(m) {
+			return last, nil
+		}
+	}
+}
+
+// scanBatch reads up to scanMessages, and returns how many it got; -1 when fn
+// ended it.
+func (b *Bus) scanBatch(ctx context.Context, stream string, from uint64, fn func(stored) bool) (n int, err error) {
+	ctx, done, err := b.conn.ask(ctx, jetstream.DefaultAPIPrefix+"DIRECT.GET."+stream, b.cfg.RequestTimeout)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	msgs, err := jetstreamext.GetBatch(ctx, b.js, stream, scanMessages,
+		jetstreamext.GetBatchSeq(from), jetstreamext.GetBatchMaxBytes(scanBytes))
+	if err != nil {
+		return 0, fmt.Errorf("read stream %q: %w", stream, err)
+	}
+	for m, err := range msgs {
+		if errors.Is(err, jetstreamext.ErrNoMessages) {
+			return n, nil
+		}
+		if err != nil {
+			if cause := context.Cause(ctx); cause != nil {
+				err = cause
+			}
+			return n, fmt.Errorf("read stream %q: %w", stream, err)
+		}
+		n++
+		if !fn(stored{subject: m.Subject, sequence: m.Sequence, header: m.Header, data: m.Data, time: m.Time}) {
+			return -1, nil
+		}
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return n, fmt.Errorf("read stream %q: %w", stream, cause)
+	}
+	return n, nil
+}
+
+// lastOwn is the journal position of our last message on a stream, read from
+// its end backwards; 0 when there is none. Ours lie in the order of the
+// journal, so nothing before it is higher.
+func (b *Bus) lastOwn(ctx context.Context, info *jetstream.StreamInfo, journal string) (uint64, error) {
+	first, hi := info.State.FirstSeq, info.State.LastSeq
+	for step := uint64(scanMessages); info.State.Msgs > 0 && hi >= first; step *= 2 {
+		lo := first
+		if hi-first >= step {
+			lo = hi - step + 1
+		}
+		var own uint64
+		if _, err := b.scan(ctx, info.Config.Name, lo, func(m stored) bool {
+			if j, n, ok := owner(m.header); ok && j == journal {
+				own = n
+			}
+			return m.sequence < hi
+		}); err != nil {
+			return 0, err
+		}
+		if own != 0 || lo == first {
+			return own, nil
+		}
+		hi = lo - 1
+	}
+	return 0, nil
+}
+
+// look finds how many messages of a part are stored already, and the last
+// sequence of the stream at that time.
+//
+// A round of ours lies behind the planned end, in order. As long as nobody else
+// wrote there, the stream's end alone tells how much of it was stored, even if
+// the stream has removed it since. Where others write too, what was removed
+// cannot be told apart: then what is not found is sent, under ids that the
+// stream remembers for its duplicate window whether it still holds the message
+// or not.
+func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal string) (done int, last uint64, err error) {
+	info, err := b.info(ctx, t.name)
+	if err != nil {
+		return 0, 0, err
+	}
+	t.learn(info, b.conn.present())
+	t.trusted = false
+	n := uint64(len(part.Sequences))
+	if incarnation(info) == part.Incarnation && info.State.LastSeq >= part.End {
+		var highest uint64
+		foreign, lost := b.cfg.Shard.Count > 1, false
+		last, err = b.scan(ctx, t.name, part.End, func(m stored) bool {
+			j, sequence, ok := owner(m.header)
+			own := ok && j == journal
+			if m.sequence == part.End {
+				// The message that the target ended with must still be the one
+				// it was, else the tail was lost and grew again past its end.
+				if part.EndTime.IsZero() {
+					lost = !own || sequence >= part.Sequences[0]
+				} else {
+					lost = !m.time.Equal(part.EndTime)
+				}
+				return !lost
+			}
+			switch {
+			case !own || sequence < part.Sequences[0]:
+				foreign = true
+			default:
+				highest = max(highest, sequence)
+			}
+			return highest < part.Sequences[n-1]
+		})
+		if err != nil {
+			return 0, 0, err
+		}
+		if !lost {
+			last = max(last, info.State.LastSeq)
+			done = through(part.Sequences, highest)
+			if !foreign {
+				done = max(done, int(min(n, last-part.End)))
+			}
+			return done, last, nil
+		}
+	}
+	// The target is not the one that was planned for, or it lost its tail: the
+	// planned end means nothing there.
+	highest, err := b.lastOwn(ctx, info, journal)
+	if err != nil {
+		return 0, 0, err
+	}
+	return through(part.Sequences, highest), info.State.LastSeq, nil
+}
+
+// through is how many of the sequences are not above the highest.
+func through(sequences []uint64, highest uint64) int {
+	n := 0
+	for n < len(sequences) && sequences[n] <= highest {
+		n++
+	}
+	return n
+}
+
+// Verify looks for the last message of each part. What a stream has removed
+// since counts as stored; a stream made anew, or one that ends before what it
+// had acknowledged, is a loss.
+func (b *Bus) Verify(ctx context.Context, journal string, parts []bus.Part) ([]bus.Loss, error) {
+	var losses []bus.Loss
+	for i := range parts {
+		part := &parts[i]
+		if len(part.Sequences) == 0 {
+			continue
+		}
+		var loss *bus.Loss
+		err := b.whileUnreachable(ctx, func() (err error) {
+			loss, err = b.verify(ctx, journal, part)
+			return err
+		})
+		if err != nil {
+			if refused := refusal(string(part.Target), err); refused != nil {
+				err = refused
+			}
+			return nil, fmt.Errorf("verify %s: %w", part.Target, err)
+		}
+		if loss != nil {
+			losses = append(losses, *loss)
+			delete(b.targets, string(part.Target))
+		}
+	}
+	return losses, nil
+}
+
+func (b *Bus) verify(ctx context.Context, journal string, part *bus.Part) (*bus.Loss, error) {
+	name := string(part.Target)
+	info, err := b.info(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	n := uint64(len(part.Sequences))
+	final := part.Sequences[n-1]
+	same := incarnation(info) == part.Incarnation
+	if same && info.State.LastSeq >= part.End+n {
+		// Where nobody else writes, the last message lies at a place known.
+		m, err := b.get(ctx, name, getRequest{Seq: part.End + n})
+		if err != nil && !errors.Is(err, errNoMessage) {
+			return nil, err
+		}
+		if err == nil {
+			if j, sequence, ok := owner(m.header); ok && j == journal && sequence >= final {
+				return nil, nil
+			}
+		}
+		found, seen := false, uint64(0)
+		last, err := b.scan(ctx, name, part.End+1, func(m stored) bool {
+			seen++
+			j, sequence, ok := owner(m.header)
+			found = ok && j == journal && sequence >= final
+			return !found
+		})
+		if err != nil {
+			return nil, err
+		}
+		if removed := max(last, info.State.LastSeq) - part.End - seen; found || removed > 0 {
+			return nil, nil
+		}
+	}
+	own, err := b.lastOwn(ctx, info, journal)
+	if err != nil {
+		return nil, err
+	}
+	if own >= final {
+		return nil, nil
+	}
+	if same && info.State.LastSeq >= part.End {
+		// What was published before this part lay below its end, which is there.
+		own = max(own, part.Sequences[0]-1)
+	}
+	return &bus.Loss{Target: part.Target, After: own}, nil
+}

@@ -1,0 +1,589 @@
+package nats
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nuid"
+	"github.com/synadia-io/orbit.go/jetstreamext"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/timbridge/timbridge/bus"
+)
+
+const (
+	// sharedRounds is for how many rounds a target is taken to have other
+	// writers after one was noticed.
+	sharedRounds = 64
+	// looks bounds how often one Send looks again because a target moved on or
+	// knew an id, before it gives up the condition or returns.
+	looks = 4
+	// overhead is what the headers of a batch and the condition add to a
+	// message at most.
+	overhead = 192
+)
+
+// target is what the publisher knows of a stream. It is remembered from round
+// to round, and forgotten with the session it was learnt in.
+type target struct {
+	name    string
+	stream  bus.Stream
+	subject string // prefix of its subjects
+
+	epoch       uint64 // session it was learnt in; 0 is nothing known
+	incarnation string
+	end         uint64
+	endTime     time.Time
+	// trusted says that end comes from our own last batch, stored under the
+	// condition that nobody else had written.
+	trusted bool
+	// shared counts down the rounds in which others are taken to write too.
+	shared int
+
+	maxMessage int64 // bytes; 0 is no limit but the server's
+	maxStream  int64
+	batch      int // messages in one batch
+}
+
+// learn takes over a stream's state.
+func (t *target) learn(info *jetstream.StreamInfo, epoch uint64) {
+	t.epoch = epoch
+	t.incarnation = incarnation(info)
+	t.end = info.State.LastSeq
+	t.endTime = time.Time{}
+	if info.State.Msgs > 0 {
+		t.endTime = info.State.LastTime.UTC()
+	}
+	t.maxMessage = max(0, int64(info.Config.MaxMsgSize))
+	t.maxStream = max(0, info.Config.MaxBytes)
+}
+
+// target gives what is known of a stream by its name. One that is no longer
+// among the routes, because the configuration changed under a plan, is looked
+// up on the server.
+func (b *Bus) target(ctx context.Context, name string, stream bus.Stream) (*target, error) {
+	if t := b.targets[name]; t != nil {
+		return t, nil
+	}
+	t := &target{name: name, stream: stream, batch: b.cfg.BatchMessages}
+	for i := range b.routes {
+		if r := &b.routes[i]; r.Name == name {
+			t.stream, t.subject = r.stream, r.Subject
+		}
+	}
+	if t.subject == "" {
+		info, err := b.info(ctx, name)
+		if err != nil {
+			return nil, err
+		}
+		if len(info.Config.Subjects) == 0 {
+			return nil, fmt.Errorf("stream %q takes no subjects", name)
+		}
+		t.subject = strings.TrimSuffix(info.Config.Subjects[0], ".>")
+		t.learn(info, b.conn.present())
+	}
+	b.targets[name] = t
+	return t, nil
+}
+
+// Plan gives each message its stream, and notes where the streams end. It asks
+// the server only for what it does not know: the end after a round of our own
+// is known, unless others write there too.
+func (b *Bus) Plan(ctx context.Context, msgs []bus.Message) (bus.Plan, error) {
+	var plan bus.Plan
+	at := map[string]int{}
+	for i := range msgs {
+		m := &msgs[i]
+		r, _, err := b.place(m.Stream, m.Event)
+		if err != nil {
+			return bus.Plan{}, err
+		}
+		p, ok := at[r.Name]
+		if !ok {
+			p = len(plan.Parts)
+			at[r.Name] = p
+			plan.Parts = append(plan.Parts, bus.Part{Target: bus.Target(r.Name)})
+		}
+		plan.Parts[p].Sequences = append(plan.Parts[p].Sequences, m.Sequence)
+	}
+	for i := range plan.Parts {
+		part := &plan.Parts[i]
+		err := b.whileUnreachable(ctx, func() error { return b.planPart(ctx, part) })
+		if err != nil {
+			if refused := refusal(string(part.Target), err); refused != nil {
+				err = refused
+			}
+			return bus.Plan{}, fmt.Errorf("plan: %w", err)
+		}
+	}
+	return plan, nil
+}
+
+func (b *Bus) planPart(ctx context.Context, part *bus.Part) error {
+	t, err := b.target(ctx, string(part.Target), "")
+	if err != nil {
+		return err
+	}
+	epoch := b.conn.present()
+	if !t.trusted || t.epoch != epoch || epoch == 0 {
+		info, err := b.info(ctx, t.name)
+		if err != nil {
+			return err
+		}
+		t.learn(info, epoch)
+		t.trusted = false
+	}
+	part.End, part.EndTime, part.Incarnation = t.end, t.endTime, t.incarnation
+	return nil
+}
+
+// whileUnreachable repeats what failed for want of a connection or an answer
+// until ctx ends.
+func (b *Bus) whileUnreachable(ctx context.Context, do func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := do()
+		if err == nil || ctx.Err() != nil || b.ctx.Err() != nil || !passing(err) || refusal("", err) != nil {
+			if b.ctx.Err() != nil {
+				return bus.ErrClosed
+			}
+			return err
+		}
+		if !b.pause(ctx, backoff(attempt)) {
+			if b.ctx.Err() != nil {
+				return bus.ErrClosed
+			}
+			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+		}
+	}
+}
+
+// pause waits, and reports whether neither ctx nor Close ended it.
+func (b *Bus) pause(ctx context.Context, d time.Duration) bool {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(b.ctx, cancel)()
+	return sleep(ctx, d)
+}
+
+// sending is one part of a plan on its way.
+type sending struct {
+	t    *target
+	part *bus.Part
+	msgs []*bus.Message
+	enc  encoder
+}
+
+// Send stores the messages of a plan, its targets side by side.
+func (b *Bus) Send(ctx context.Context, plan bus.Plan, msgs []bus.Message, look bool) error {
+	if b.ctx.Err() != nil {
+		return bus.ErrClosed
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(b.ctx, cancel)()
+
+	parts := make([]*sending, 0, len(plan.Parts))
+	for i := range plan.Parts {
+		s, err := b.prepareSend(ctx, &plan.Parts[i], msgs)
+		if err != nil {
+			return err
+		}
+		if len(s.msgs) > 0 {
+			parts = append(parts, s)
+		}
+	}
+	errs := make([]error, len(parts))
+	var g errgroup.Group
+	for i, s := range parts {
+		g.Go(func() error {
+			errs[i] = b.sendPart(ctx, s, look)
+			return nil
+		})
+	}
+	_ = g.Wait() // each part's error is its own
+	for i, s := range parts {
+		if errs[i] == nil {
+			continue
+		}
+		s.t.trusted, s.t.epoch = false, 0
+		if refused := refusal(s.t.name, errs[i]); refused != nil {
+			errs[i] = refused
+		}
+		errs[i] = fmt.Errorf("send to %s: %w", s.t.name, errs[i])
+	}
+	if b.ctx.Err() != nil {
+		return bus.ErrClosed
+	}
+	return errors.Join(errs...)
+}
+
+// prepareSend finds a part's messages, and one among them that will never be
+// taken: before anything of the round is sent.
+func (b *Bus) prepareSend(ctx context.Context, part *bus.Part, msgs []bus.Message) (*sending, error) {
+	s := &sending{part: part, enc: encoder{structured: b.cfg.Structured}}
+	for _, sequence := range part.Sequences {
+		i, ok := slices.BinarySearchFunc(msgs, sequence, func(m bus.Message, n uint64) int {
+			switch {
+			case m.Sequence < n:
+				return -1
+			case m.Sequence > n:
+				return 1
+			}
+			return 0
+		})
+		if !ok {
+			return nil, fmt.Errorf("send to %s: the plan names message %d, which was not given", part.Target, sequence)
+		}
+		s.msgs = append(s.msgs, &msgs[i])
+	}
+	if len(s.msgs) == 0 {
+		return s, nil
+	}
+	var err error
+	if s.t, err = b.target(ctx, string(part.Target), s.msgs[0].Stream); err == nil && s.t.epoch == 0 {
+		var info *jetstream.StreamInfo
+		if info, err = b.info(ctx, s.t.name); err == nil {
+			s.t.learn(info, b.conn.present())
+		}
+	}
+	if err != nil {
+		if refused := refusal(string(part.Target), err); refused != nil {
+			err = refused
+		}
+		return nil, fmt.Errorf("send to %s: %w", part.Target, err)
+	}
+	return s, b.checkSizes(s)
+}
+
+// checkSizes returns a [*bus.RefusedError] for the first message that is larger
+// than the stream or the server takes.
+func (b *Bus) checkSizes(s *sending) error {
+	limit := b.conn.nc.MaxPayload()
+	if s.t.maxMessage > 0 {
+		limit = min(limit, s.t.maxMessage)
+	}
+	if s.t.maxStream > 0 {
+		limit = min(limit, s.t.maxStream)
+	}
+	for _, m := range s.msgs {
+		h, data, err := s.enc.encode(m.Event)
+		if err != nil {
+			return &bus.RefusedError{Sequence: m.Sequence, Reason: err.Error()}
+		}
+		head := headerSize(h) + overhead
+		if head > maxHeader {
+			return &bus.RefusedError{Sequence: m.Sequence, Size: int64(head), Limit: maxHeader,
+				Reason: fmt.Sprintf("its headers are %d bytes, NATS takes %d", head, maxHeader)}
+		}
+		if size := int64(head + len(data)); size > limit {
+			return &bus.RefusedError{Sequence: m.Sequence, Size: size, Limit: limit,
+				Reason: fmt.Sprintf("it is %d bytes with its headers, stream %s takes %d", size, s.t.name, limit)}
+		}
+		if _, _, err := ids(m); err != nil {
+			return fmt.Errorf("send to %s: %w", s.t.name, err)
+		}
+	}
+	return nil
+}
+
+// ids gives the journal's UUID and the sequence as text of a message.
+func ids(m *bus.Message) (journal, sequence string, err error) {
+	journal, _ = extension(m.Event, "timbridge")
+	sequence, _ = extension(m.Event, "sequence")
+	if n, err := strconv.ParseUint(sequence, 10, 64); err != nil || n != m.Sequence || journal == "" {
+		return "", "", fmt.Errorf("message %d does not carry its timbridge and sequence attributes", m.Sequence)
+	}
+	return journal, sequence, nil
+}
+
+// sendPart stores what is missing of a part.
+func (b *Bus) sendPart(ctx context.Context, s *sending, look bool) error {
+	journal, _, err := ids(s.msgs[0])
+	if err != nil {
+		return err
+	}
+	done, last := 0, s.part.End
+	again := func() error {
+		before := done
+		var found int
+		if found, last, err = b.look(ctx, s.t, s.part, journal); err != nil {
+			return err
+		}
+		done = max(found, before)
+		return nil
+	}
+	if look {
+		if err := again(); err != nil {
+			return err
+		}
+	}
+	if s.t.shared > 0 {
+		s.t.shared--
+	}
+	moved, known := 0, 0
+	for done < len(s.msgs) {
+		batch := b.cut(s, done)
+		// Nobody may have written since the end that we know of. It keeps out
+		// a request of a dead process for as long as the stream lives, where
+		// ids do so for the duplicate window. Where others write all the time
+		// it cannot hold, and the ids alone have to do.
+		condition := s.t.shared == 0 && moved < looks
+		stored, err := b.store(ctx, s, batch, condition, last)
+		switch code(err) {
+		case 0:
+			if err != nil {
+				return err
+			}
+			done += len(batch)
+			last = stored
+			s.t.end, s.t.endTime, s.t.trusted = stored, time.Time{}, condition
+		case codeLastSequence, codeLastSequenceR3:
+			if moved++; moved >= looks {
+				s.t.shared = sharedRounds
+			}
+			if err := again(); err != nil {
+				return err
+			}
+		case codeBatchKnownID, codeIDInProcess:
+			before := done
+			if err := again(); err != nil {
+				return err
+			}
+			if done > before {
+				continue
+			}
+			// An id is known and its message is not to be found: the stream
+			// has removed it. One by one each is stored, or known.
+			if code(err) == codeIDInProcess {
+				if known++; known >= looks {
+					return err
+				}
+				if !b.pause(ctx, backoff(known)) {
+					return context.Cause(ctx)
+				}
+				continue
+			}
+			if err := b.storeSingly(ctx, s, batch); err != nil {
+				return err
+			}
+			done += len(batch)
+			s.t.trusted, s.t.epoch = false, 0
+			last = 0
+			if done < len(s.msgs) {
+				if err := again(); err != nil {
+					return err
+				}
+			}
+		case codeBatchTooLarge:
+			if len(batch) == 1 {
+				return err
+			}
+			s.t.batch = max(1, min(s.t.batch, len(batch))/2)
+		case codeStoreFailed:
+			// Perhaps only the whole batch has no room.
+			if len(batch) == 1 {
+				return err
+			}
+			if err := b.sendHalves(ctx, s, batch, &done, &last); err != nil {
+				return err
+			}
+		case codeMessageTooLarge, codeHeadersTooLarge, codeBatchIncomplete:
+			return b.explain(ctx, s, err)
+		default:
+			return err
+		}
+	}
+	return nil
+}
+
+// cut gives the next batch: bounded in messages and bytes, never empty.
+func (b *Bus) cut(s *sending, from int) []*bus.Message {
+	size := 0
+	for i := from; i < len(s.msgs); i++ {
+		size += len(s.msgs[i].Event.Data())
+		if i-from == s.t.batch || (i > from && size > b.cfg.BatchBytes) {
+			return s.msgs[from:i]
+		}
+	}
+	return s.msgs[from:]
+}
+
+// sendHalves stores as much of a batch as the stream has room for, in order.
+func (b *Bus) sendHalves(ctx context.Context, s *sending, batch []*bus.Message, done *int, last *uint64) error {
+	for len(batch) > 0 {
+		n := max(1, len(batch)/2)
+		for {
+			stored, err := b.store(ctx, s, batch[:n], s.t.shared == 0, *last)
+			if err == nil {
+				*last = stored
+				*done += n
+				batch = batch[n:]
+				break
+			}
+			if code(err) != codeStoreFailed || n == 1 {
+				return err
+			}
+			n /= 2
+		}
+	}
+	return nil
+}
+
+// explain turns an error that says little into the reason behind it.
+func (b *Bus) explain(ctx context.Context, s *sending, err error) error {
+	info, infoErr := b.info(ctx, s.t.name)
+	if infoErr != nil {
+		return infoErr
+	}
+	s.t.learn(info, b.conn.present())
+	s.t.trusted = false
+	if sizeErr := b.checkSizes(s); sizeErr != nil {
+		return sizeErr
+	}
+	if !info.Config.AllowAtomicPublish {
+		return &jetstream.APIError{Code: 400, ErrorCode: codeNoAtomicBatches, Description: "atomic publish is disabled"}
+	}
+	return err
+}
+
+// ack is the server's answer to a message or a batch.
+type ack struct {
+	Stream    string              `json:"stream"`
+	Sequence  uint64              `json:"seq"`
+	Duplicate bool                `json:"duplicate"`
+	Batch     string              `json:"batch"`
+	Count     int                 `json:"count"`
+	Error     *jetstream.APIError `json:"error"`
+}
+
+// store publishes a batch, all of it or nothing, and returns the stream
+// sequence of its last message. A batch of one is a plain message, which costs
+// the server one sync instead of four.
+func (b *Bus) store(ctx context.Context, s *sending, batch []*bus.Message, condition bool, last uint64) (uint64, error) {
+	ctx, done, err := b.conn.ask(ctx, s.t.subject+".", b.cfg.RequestTimeout)
+	if err != nil {
+		return 0, err
+	}
+	defer done()
+	id := nuid.Next()
+	for i, m := range batch {
+		msg, err := s.message(m)
+		if err != nil {
+			return 0, err
+		}
+		if i == 0 {
+			s.enc.set(jetstream.ExpectedStreamHeader, s.t.name)
+			if condition {
+				s.enc.set(jetstream.ExpectedLastSeqHeader, strconv.FormatUint(last, 10))
+			}
+		}
+		if len(batch) > 1 {
+			s.enc.set(jetstreamext.BatchIDHeader, id)
+			s.enc.set(jetstreamext.BatchSeqHeader, strconv.Itoa(i+1))
+		}
+		if i < len(batch)-1 {
+			if err := b.conn.nc.PublishMsg(msg); err != nil {
+				return 0, publishError(m, err)
+			}
+			continue
+		}
+		if len(batch) > 1 {
+			s.enc.set(jetstreamext.BatchCommitHeader, "1")
+		}
+		a, err := b.awaitAck(ctx, msg)
+		switch {
+		case err != nil:
+			return 0, publishError(m, err)
+		case len(batch) > 1 && (a.Batch != id || a.Count != len(batch)):
+			return 0, fmt.Errorf("stream %q acknowledged %d of %d messages of a batch", s.t.name, a.Count, len(batch))
+		case a.Duplicate:
+			// Known from before: it may lie anywhere, and the end is not ours.
+			return 0, &jetstream.APIError{Code: 400, ErrorCode: codeBatchKnownID, Description: "the message's id is known"}
+		}
+		return a.Sequence, nil
+	}
+	return last, nil
+}
+
+// storeSingly stores messages one by one, by their ids: each is stored, or was.
+func (b *Bus) storeSingly(ctx context.Context, s *sending, batch []*bus.Message) error {
+	for _, m := range batch {
+		if err := b.storeOne(ctx, s, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b *Bus) storeOne(ctx context.Context, s *sending, m *bus.Message) error {
+	ctx, done, err := b.conn.ask(ctx, s.t.subject+".", b.cfg.RequestTimeout)
+	if err != nil {
+		return err
+	}
+	defer done()
+	msg, err := s.message(m)
+	if err != nil {
+		return err
+	}
+	s.enc.set(jetstream.ExpectedStreamHeader, s.t.name)
+	if _, err := b.awaitAck(ctx, msg); err != nil {
+		return publishError(m, err)
+	}
+	return nil
+}
+
+// message writes an event with its id. It is good until the next one.
+func (s *sending) message(m *bus.Message) (*nats.Msg, error) {
+	h, data, err := s.enc.encode(m.Event)
+	if err != nil {
+		return nil, &bus.RefusedError{Sequence: m.Sequence, Reason: err.Error()}
+	}
+	journal, sequence, err := ids(m)
+	if err != nil {
+		return nil, err
+	}
+	s.enc.set(jetstream.MsgIDHeader, journal+"/"+sequence)
+	return &nats.Msg{
+		Subject: subject(m.Stream, s.t.subject, typeWords(m.Event.Type()), m.Event),
+		Header:  h,
+		Data:    data,
+	}, nil
+}
+
+// awaitAck publishes a message and reads the stream's answer.
+func (b *Bus) awaitAck(ctx context.Context, msg *nats.Msg) (ack, error) {
+	var a ack
+	resp, err := b.conn.nc.RequestMsgWithContext(ctx, msg)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return a, err
+	}
+	if err := json.Unmarshal(resp.Data, &a); err != nil {
+		return a, fmt.Errorf("read the acknowledgement: %w", err)
+	}
+	if a.Error != nil {
+		return a, a.Error
+	}
+	if a.Stream == "" {
+		return a, jetstream.ErrInvalidJSAck
+	}
+	return a, nil
+}
+
+// publishError is what the client found wrong with a message.
+func publishError(m *bus.Message, err error) error {
+	if errors.Is(err, nats.ErrMaxPayload) || errors.Is(err, nats.ErrBadSubject) {
+		return &bus.RefusedError{Sequence: m.Sequence, Reason: err.Error()}
+	}
+	return err
+}
