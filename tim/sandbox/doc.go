@@ -1,0 +1,64 @@
+// Package sandbox is an IM service for development and tests: [tim.Driver] in
+// process, and over the network by [Sandbox.Handler], which speaks tim/wire.
+// It keeps to what Tencent documents of its service, with its error codes, as
+// far as that goes:
+//
+//   - Accounts: whoever signs in or is written to exists, unless
+//     Options.Accounts lists those that do. UserSigs are checked with
+//     Options.Key. An account has one session on each platform: a login kicks
+//     the session there is. A device with an id of its own (DevID) that was not
+//     in touch then is told by 6208 at its next login.
+//   - Messages, one to one and in groups: each gets its sequence, random,
+//     server time and id. A message sent again with its random inside the window
+//     is answered with the first one's result. The receivers and the sender's
+//     other platforms are told, now or at their next login.
+//   - History, with the conversation list; recall inside its window.
+//   - Groups of the types Public and Private: creating, inviting, removing,
+//     dismissing, by who may. A tip is a stored message of the group and takes a
+//     sequence. What concerns single users (created, invited, kicked,
+//     dismissed) is told to them and to who did it as a message of the service
+//     itself, with a sequence of its own per group; all copies are alike.
+//   - Limits: sizes, rates, members.
+//
+// # What it promises
+//
+// A call is answered, and a report is handed out, only when what it says is on
+// disk. A restart, a kill or a power cut changes nothing of it. An answer that
+// never came means that nobody knows; sending again with the same random
+// settles it. Reports to one account come in one order, and those of a group in
+// the order of their sequence.
+//
+// With DeliveryAck a report is kept until [tim.Report].Ack was called, and comes
+// again at the next login on that platform, with the same number, until then.
+// Acknowledgements reach the disk a little later than they are given, so a kill
+// can bring a report again that was acknowledged. With DeliveryPush a report is
+// forgotten once its handler has returned. In both modes what arrives while an
+// account is offline waits for its next login. Each platform that an account
+// was ever signed in on gets every report; what came before the first login of
+// all goes to the platform of that login.
+//
+// # Where the documents leave room
+//
+//   - A Private group becomes active with its owner's first message. Until
+//     then only the owner sees it: the others can do nothing in it, and what
+//     they are to be told waits and comes with that first message.
+//   - Into a Public group only an app administrator (Options.Admins) can invite,
+//     unless it was created with an approve option: any lets every member
+//     invite, auth the owner and admins.
+//   - Former members keep seeing what was said while they were in a group, as
+//     they do on a device. The id of a dismissed group can be used again; its
+//     sequences go on.
+//   - Revoking tells everybody, who revokes included. A message that was
+//     recalled stays in history with its status, and with its elements.
+//   - A second recall ends with 20023, in a group with 10032.
+//   - A random has 32 bits, and only one that the sender chose counts when a
+//     message is sent again.
+//
+// # What it keeps
+//
+// Everything is in a journal, with snapshots so that it opens fast and does not
+// grow for ever. Messages for reading back and reports that wait are bounded by
+// number, size and age ([Limits]); accounts, groups and conversations with their
+// last message are kept for ever. The text of messages lies in the directory as
+// it was sent, in the journal and the last two snapshots, until these go.
+package sandbox

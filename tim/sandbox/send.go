@@ -1,0 +1,217 @@
+package sandbox
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+
+	"github.com/timbridge/timbridge/tim"
+)
+
+const (
+	// maxElemBytes is how long the elements of a message may be as JSON.
+	maxElemBytes = 12 << 10
+	// maxExtraBytes is how long everything else that travels with it may be.
+	maxExtraBytes = 12 << 10
+)
+
+// Send posts a message; see [tim.Client]. A message sent again with its random
+// inside the window is answered with the first one's result.
+func (c *Client) Send(ctx context.Context, conv tim.Conversation, msg tim.Message) (tim.Message, error) {
+	const op = "send"
+	var sent tim.Message
+	err := c.do(ctx, op, CallSend, "", func() error {
+		said := saidOnly(msg)
+		content, err := encodeContent(op, said, msg.Rand)
+		if err != nil {
+			return err
+		}
+		ss, err := c.begin(op)
+		if err != nil {
+			return err
+		}
+		m, b, err := c.send(op, ss, conv, said, msg, content)
+		c.s.mu.Unlock()
+		if err != nil {
+			return err
+		}
+		if err := b.wait(ctx, op); err != nil {
+			return err
+		}
+		sent = m.seenBy(ss.account.id)
+		sent.CustomInt, sent.CustomStr = msg.CustomInt, msg.CustomStr
+		return nil
+	})
+	if err != nil {
+		return tim.Message{}, err
+	}
+	return sent, nil
+}
+
+// encodeContent writes what is said as JSON, and checks it as far as that can
+// be done without knowing anything else.
+func encodeContent(op string, said tim.Message, random uint64) ([]byte, error) {
+	if len(said.Elems) == 0 {
+		return nil, refuse(op, tim.CodeInvalidMsgElem, "the message has no elements")
+	}
+	if random > math.MaxUint32 {
+		return nil, refuse(op, tim.CodeInvalidParameters, "the random %d is longer than 32 bits", random)
+	}
+	for i, e := range said.Elems {
+		switch e := e.(type) {
+		case nil:
+			return nil, refuse(op, tim.CodeInvalidMsgElem, "element %d is nil", i)
+		case tim.GroupTipsElem, tim.GroupReportElem:
+			return nil, refuse(op, tim.CodeInvalidMsgElem, "element %d is of type %v, which only the service sends", i, e.ElemType())
+		}
+	}
+	content, err := said.MarshalJSON()
+	if err != nil {
+		return nil, &tim.Error{Op: op, Code: tim.CodeInvalidJSON, Effect: tim.EffectNotDone, Err: err}
+	}
+	if len(content) <= maxElemBytes {
+		return content, nil
+	}
+	elems, err := json.Marshal(said.Elems)
+	if err != nil {
+		return nil, &tim.Error{Op: op, Code: tim.CodeInvalidJSON, Effect: tim.EffectNotDone, Err: err}
+	}
+	if n := len(elems); n > maxElemBytes || len(content)-n > maxExtraBytes {
+		return nil, refuse(op, tim.CodeSDKMsgBodySizeLimit, "the elements have %d bytes as JSON and the rest %d; each may have %d", n, len(content)-n, maxElemBytes)
+	}
+	return content, nil
+}
+
+// send posts under the lock, or finds what the same send came to before.
+func (c *Client) send(op string, ss *session, conv tim.Conversation, said, msg tim.Message, content []byte) (*message, *batch, error) {
+	s, st := c.s, c.s.st
+	sender := ss.account
+	now := max(s.now(), st.lastTime)
+	key, g, err := s.resolve(op, sender, conv)
+	if err != nil {
+		return nil, nil, err
+	}
+	if known := st.convs[key]; known != nil && msg.Rand != 0 {
+		if first, ok := st.resent.find(resendKey{known, sender, msg.Rand}, now); ok {
+			return s.again(known, sender, first, msg, content), s.settled(), nil
+		}
+	}
+	if err := s.allow(op, ss, g, now); err != nil {
+		return nil, nil, err
+	}
+	r := &sendRecord{
+		conv: key, sender: sender.id, platform: ss.device.Platform, time: now, rand: msg.Rand,
+		online: msg.IsOnlineMsg, content: content,
+	}
+	if r.rand == 0 {
+		r.rand = uint64(rand.Uint32()) | 1
+	}
+	if r.online {
+		r.targets = s.onlineTargets(ss, key, g)
+	}
+	m, b := s.write(r)
+	said.Elems = append([]tim.Elem(nil), said.Elems...)
+	st.recent.keep(m, &said)
+	return m, b, nil
+}
+
+// again is the message of a first send, as it was, or made anew from what is
+// sent now where history has let go of it.
+func (s *Sandbox) again(conv *conversation, sender *account, first resend, msg tim.Message, content []byte) *message {
+	if m := conv.find(first.seq); m != nil && m.sender == sender.id && m.rand == msg.Rand {
+		return m
+	}
+	m := &message{
+		conv: conv, sender: sender.id, tiny: sender.tiny, time: first.time,
+		seq: first.seq, rand: msg.Rand, content: content,
+	}
+	if msg.IsOnlineMsg {
+		m.flags = flagOnline
+	}
+	return m
+}
+
+// resolve finds out where a conversation of an account leads: to a user that
+// exists, or to a group that the account may say something in.
+func (s *Sandbox) resolve(op string, a *account, conv tim.Conversation) (convKey, *group, error) {
+	switch conv.Type {
+	case tim.ConvC2C:
+		peer := tim.UserID(conv.ID)
+		if !validUser(peer) {
+			return convKey{}, nil, refuse(op, tim.CodeToUserInvalid, "%q is not a user id: 1 to %d bytes of printable ASCII", peer, maxUserBytes)
+		}
+		if !s.exists(peer) {
+			return convKey{}, nil, refuse(op, tim.CodeSvrMsgInvalidID, "the account %q does not exist", peer)
+		}
+		return c2cKey(a.id, peer), nil, nil
+	case tim.ConvGroup:
+		g, err := s.group(op, tim.GroupID(conv.ID))
+		if err != nil {
+			return convKey{}, nil, err
+		}
+		if g.members[a.id] == nil {
+			return convKey{}, nil, refuse(op, tim.CodeSvrGroupPermissionDeny, "%q is not a member of the group", a.id)
+		}
+		if !g.active && a.id != g.owner {
+			return convKey{}, nil, refuse(op, tim.CodeSvrGroupPermissionDeny, "a Private group begins with its owner's first message")
+		}
+		return g.conv.key, g, nil
+	}
+	return convKey{}, nil, refuse(op, tim.CodeInvalidConversation, "a message goes to a user or a group, not to %v", conv)
+}
+
+// allow checks the limits on sending.
+func (s *Sandbox) allow(op string, ss *session, g *group, now int64) error {
+	l := s.opts.Limits
+	if l.Sends > 0 {
+		if wait, ok := ss.account.bucket("sends").take(l.Sends, now); !ok {
+			e := refuse(op, tim.CodeSDKCommAPICallFrequencyLimit, "more than %d messages a second", l.Sends)
+			e.RetryAfter = wait
+			return e
+		}
+	}
+	if g == nil || l.GroupMessages == 0 {
+		return nil
+	}
+	if wait, ok := g.bucket.take(l.GroupMessages, now); !ok {
+		e := refuse(op, tim.CodeSvrGroupSendMsgFreqLimit, "more than %d messages a second in the group", l.GroupMessages)
+		e.RetryAfter = wait
+		return e
+	}
+	return nil
+}
+
+// onlineTargets are those who get an online-only message: everybody concerned
+// who is signed in now.
+func (s *Sandbox) onlineTargets(from *session, key convKey, g *group) []target {
+	var targets []target
+	add := func(user tim.UserID) {
+		a := s.st.accounts[user]
+		if a == nil {
+			return
+		}
+		var platforms uint16
+		for p, ss := range a.sessions {
+			if ss != from && !ss.away {
+				platforms |= bit(p)
+			}
+		}
+		if platforms != 0 {
+			targets = append(targets, target{user, platforms})
+		}
+	}
+	if g == nil {
+		add(from.account.id)
+		if peer := tim.UserID(key.seenBy(from.account.id)); peer != from.account.id {
+			add(peer)
+		}
+		return targets
+	}
+	for user := range g.members {
+		if g.active || user == g.owner {
+			add(user)
+		}
+	}
+	return targets
+}

@@ -1,0 +1,177 @@
+package sandbox
+
+import (
+	"time"
+
+	"github.com/timbridge/timbridge/tim"
+)
+
+// session is an account signed in on a platform, from Login to Logout, Close
+// or being kicked. One goroutine of its own hands out its reports.
+type session struct {
+	s       *Sandbox
+	client  *Client
+	account *account
+	device  device
+	handler tim.Handler // nil: nothing is handed out
+	ack     bool        // reports are kept until they are acknowledged
+	expires time.Time   // the UserSig's end
+	expired bool        // it has run out, and no new one was handed in
+	away    bool        // cut off by a fault
+	over    bool        // signed out or kicked
+	touched bool        // stands in the state's list of sessions with something new
+
+	cursor uint64      // number of the last report handed out
+	events []tim.Event // for this session alone; they go before all reports
+	held   *handout    // kept back by a fault, to come after the next one
+	heldAt time.Time
+
+	wake chan struct{} // there may be something new
+	stop chan struct{} // closed to end the goroutine
+	done chan struct{} // closed when it has ended
+}
+
+// notify wakes the session's goroutine.
+func (ss *session) notify() {
+	select {
+	case ss.wake <- struct{}{}:
+	default:
+	}
+}
+
+// tell puts an event before everything else. The caller holds the lock.
+func (ss *session) tell(e tim.Event) {
+	ss.events = append(ss.events, e)
+	ss.notify()
+}
+
+// kick ends the session: it is told so, and nothing more. The caller holds the lock.
+func (ss *session) kick() {
+	ss.over = true
+	delete(ss.account.sessions, ss.device.Platform)
+	ss.events = nil
+	ss.tell(tim.KickedOffline{})
+}
+
+// checkSig tells the session when its UserSig has run out. The caller holds the lock.
+func (ss *session) checkSig(now time.Time) {
+	if !ss.over && !ss.expired && now.Unix() > ss.expires.Unix() {
+		ss.expire()
+	}
+}
+
+func (ss *session) expire() {
+	ss.expired = true
+	ss.tell(tim.UserSigExpired{})
+}
+
+// run hands out reports, one after the other, until the session ends. It
+// begins when the login is on disk and the client's session before this one,
+// where there was one, has ended.
+func (ss *session) run(login *batch, before <-chan struct{}) {
+	defer close(ss.done)
+	if before != nil {
+		<-before
+	}
+	select {
+	case <-login.done:
+	case <-ss.stop:
+		return
+	}
+	if ss.handler == nil || login.err != nil {
+		<-ss.stop
+		return
+	}
+	for {
+		out, last := ss.next()
+		for _, h := range out {
+			if h.delay > 0 {
+				ss.sleep(h.delay)
+			}
+			if ss.stopped() {
+				return
+			}
+			ss.handler(ss.report(h))
+			if !ss.ack && h.event == nil {
+				ss.s.acknowledge(ss.account, ss.device.Platform, h.number)
+			}
+		}
+		switch {
+		case last:
+			return
+		case len(out) > 0:
+			continue
+		}
+		select {
+		case <-ss.wake:
+		case <-ss.stop:
+			return
+		}
+	}
+}
+
+func (ss *session) sleep(d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ss.stop:
+	}
+}
+
+func (ss *session) stopped() bool {
+	select {
+	case <-ss.stop:
+		return true
+	default:
+		return false
+	}
+}
+
+// handout is one call of the handler: an event of this session alone, or a report.
+type handout struct {
+	event tim.Event
+	report
+	delay time.Duration
+}
+
+// next is what to hand out now: nothing, an event, or a report, which a fault
+// may have doubled or put behind the next. last says that nothing follows.
+func (ss *session) next() (out []handout, last bool) {
+	ss.s.mu.Lock()
+	defer ss.s.mu.Unlock()
+	if len(ss.events) > 0 {
+		e := ss.events[0]
+		ss.events = ss.events[1:]
+		_, kicked := e.(tim.KickedOffline)
+		return []handout{{event: e}}, kicked
+	}
+	if ss.over || ss.away || ss.expired {
+		return nil, false
+	}
+	for {
+		r, ok := ss.account.next(ss.device.Platform, ss.cursor, ss.s.durable)
+		if !ok {
+			return ss.s.faults.late(ss), false
+		}
+		ss.cursor = r.number
+		if out = ss.s.faults.report(ss, r); len(out) > 0 {
+			return out, false
+		}
+	}
+}
+
+// report makes what is handed to the handler. An event of the session alone
+// has no number and needs no acknowledgement.
+func (ss *session) report(h handout) tim.Report {
+	user := ss.account.id
+	if h.event != nil {
+		return tim.Report{Account: user, Event: h.event, Ack: func() {}}
+	}
+	out := tim.Report{Number: h.number, Account: user, Event: h.eventFor(user), Ack: func() {}}
+	if ss.ack {
+		s, a, p, number := ss.s, ss.account, ss.device.Platform, h.number
+		out.Ack = func() { s.acknowledge(a, p, number) }
+	}
+	return out
+}

@@ -1,0 +1,451 @@
+package sandbox
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/timbridge/timbridge/journal"
+	"github.com/timbridge/timbridge/tim"
+)
+
+// A snapshot has two sections: the messages, each once, and everything else,
+// which names them by their place among the messages.
+const (
+	snapshotVersion = 1
+	sectionMessages = "messages"
+	sectionState    = "state"
+)
+
+// snapshotMark is the place of something in the snapshot that is being made.
+// The lock guards it.
+type snapshotMark struct {
+	round uint64
+	index uint64
+}
+
+// snapshotLoop saves a snapshot whenever enough was written, and deletes what
+// neither of the two newest needs.
+func (s *Sandbox) snapshotLoop() {
+	for {
+		select {
+		case <-s.wakeSnapshot:
+			if err := s.Snapshot(context.Background()); err != nil {
+				s.log.Error("no snapshot could be saved; the journal grows until one can", "error", err)
+				s.mu.Lock()
+				s.sinceSnapshot /= 2 // not again at once
+				s.mu.Unlock()
+			}
+		case <-s.stop:
+			return
+		}
+	}
+}
+
+// Snapshot saves a snapshot now, and deletes the part of the journal that
+// neither this one nor the one before needs. It happens by itself after every
+// Limits.SnapshotBytes.
+func (s *Sandbox) Snapshot(ctx context.Context) error {
+	s.snapshotting.Lock()
+	defer s.snapshotting.Unlock()
+	s.mu.Lock()
+	if err := s.usable("snapshot"); err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	if s.position == s.lastSnapshot {
+		s.mu.Unlock()
+		return nil
+	}
+	position, b, since := s.position, s.settled(), s.sinceSnapshot
+	w := newSnapshotWriter(s.st)
+	state := w.state()
+	s.mu.Unlock()
+
+	messages := w.messages()
+	if err := b.wait(ctx, "snapshot"); err != nil {
+		return err
+	}
+	err := s.journal.SaveSnapshot(ctx, journal.Snapshot{Position: position, Sections: []journal.Section{
+		{Name: sectionMessages, Position: position, Body: messages},
+		{Name: sectionState, Position: position, Body: state},
+	}})
+	if err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	s.mu.Lock()
+	before := s.lastSnapshot
+	s.lastSnapshot = position
+	s.sinceSnapshot -= since
+	s.snapshotBytes = int64(len(messages) + len(state))
+	s.mu.Unlock()
+	// The journal keeps two snapshots. The older one still needs what follows it.
+	if before == 0 {
+		return nil
+	}
+	if _, err := s.journal.DeleteBefore(before + 1); err != nil {
+		return fmt.Errorf("sandbox: %w", err)
+	}
+	return nil
+}
+
+// snapshotWriter writes a snapshot of a state.
+type snapshotWriter struct {
+	st    *state
+	round uint64
+	msgs  []*message
+	in    []uint64 // the place of each one's conversation, plus one; 0 for none
+	convs uint64
+}
+
+func newSnapshotWriter(st *state) *snapshotWriter {
+	st.rounds++
+	return &snapshotWriter{st: st, round: st.rounds}
+}
+
+// ref is the place of a message, which it gets when it is first met.
+func (w *snapshotWriter) ref(m *message) uint64 {
+	if m.mark.round != w.round {
+		m.mark = snapshotMark{w.round, uint64(len(w.msgs))}
+		w.msgs = append(w.msgs, m)
+		in := uint64(0)
+		if m.conv != nil {
+			in = w.conv(m.conv) + 1
+		}
+		w.in = append(w.in, in)
+	}
+	return m.mark.index
+}
+
+// conv is the place of a conversation.
+func (w *snapshotWriter) conv(c *conversation) uint64 {
+	if c.mark.round != w.round {
+		c.mark = snapshotMark{w.round, w.convs}
+		w.convs++
+	}
+	return c.mark.index
+}
+
+// state writes everything but the messages. The caller holds the lock.
+func (w *snapshotWriter) state() []byte {
+	st, e := w.st, &encoder{}
+	e.uint(snapshotVersion)
+	e.time(st.lastTime)
+	e.uint(st.lastTiny)
+	e.uint(uint64(len(st.convs)))
+	for _, c := range st.convs {
+		w.conv(c)
+	}
+	for _, c := range st.convs {
+		e.uint(c.mark.index)
+		putKey(e, c.key)
+		e.uint(c.seq)
+		e.bool(c.last != nil)
+		if c.last != nil {
+			e.uint(w.ref(c.last))
+		}
+	}
+	// The kept messages in the order in which they will go.
+	e.uint(uint64(len(st.kept)))
+	next := make(map[*conversation]int, len(st.convs))
+	for _, c := range st.kept {
+		e.uint(w.ref(c.msgs[next[c]]))
+		next[c]++
+	}
+	e.uint(uint64(len(st.accounts)))
+	for _, a := range st.accounts {
+		w.account(e, a)
+	}
+	e.uint(uint64(len(st.groups)))
+	for _, g := range st.groups {
+		w.group(e, g)
+	}
+	w.resends(e)
+	return e.b
+}
+
+func (w *snapshotWriter) account(e *encoder, a *account) {
+	putString(e, a.id)
+	e.uint(a.tiny)
+	e.uint(a.number)
+	e.uint(uint64(a.known))
+	e.time(a.sigFloor)
+	putDevices(e, a.devices)
+	putDevices(e, a.kicked)
+	e.uint(uint64(len(a.convs)))
+	for c := range a.convs {
+		e.uint(c.mark.index)
+	}
+	e.uint(uint64(len(a.inbox) - a.dead))
+	for _, r := range a.inbox {
+		if r.pending == 0 {
+			continue
+		}
+		e.uint(r.number)
+		e.uint(r.position)
+		e.time(r.time)
+		e.uint(uint64(r.pending))
+		e.uint(uint64(r.kind))
+		e.uint(w.ref(r.msg))
+	}
+}
+
+func (w *snapshotWriter) group(e *encoder, g *group) {
+	putString(e, g.id)
+	e.uint(uint64(g.typ))
+	for _, s := range []string{g.name, g.introduction, g.notification, g.faceURL, string(g.owner)} {
+		putString(e, s)
+	}
+	e.time(g.created)
+	e.uint(uint64(g.most))
+	e.uint(uint64(g.approve))
+	e.bool(g.active)
+	e.bool(g.dismissed)
+	e.uint(g.reportSeq)
+	e.uint(g.conv.mark.index)
+	e.uint(uint64(len(g.members)))
+	for user, m := range g.members {
+		putString(e, user)
+		e.uint(uint64(m.role))
+		e.time(m.joined)
+		e.uint(m.from)
+	}
+	e.uint(uint64(len(g.past)))
+	for user, spans := range g.past {
+		putString(e, user)
+		e.uint(uint64(len(spans)))
+		for _, v := range spans {
+			e.uint(v.from)
+			e.uint(v.to)
+		}
+	}
+	e.uint(uint64(len(g.held)))
+	for _, h := range g.held {
+		putString(e, h.user)
+		e.uint(w.ref(h.msg))
+	}
+}
+
+func (w *snapshotWriter) resends(e *encoder) {
+	r := &w.st.resent
+	e.uint(uint64(len(r.c2c) + len(r.group)))
+	for _, queue := range [][]resendKey{r.c2c, r.group} {
+		for _, key := range queue {
+			v := r.results[key]
+			e.uint(key.conv.mark.index)
+			putString(e, key.sender.id)
+			e.uint(key.rand)
+			e.uint(v.seq)
+			e.time(v.time)
+			e.uint(v.position)
+		}
+	}
+}
+
+// messages writes the messages that were met. They do not change, so nothing
+// needs to be locked.
+func (w *snapshotWriter) messages() []byte {
+	size := 64
+	for _, m := range w.msgs {
+		size += len(m.content) + 128
+	}
+	e := &encoder{make([]byte, 0, size)}
+	e.uint(snapshotVersion)
+	e.uint(uint64(len(w.msgs)))
+	for i, m := range w.msgs {
+		e.uint(w.in[i])
+		putString(e, m.sender)
+		e.uint(m.tiny)
+		e.uint(uint64(m.platform))
+		e.time(m.time)
+		e.uint(m.seq)
+		e.uint(m.rand)
+		e.uint(uint64(m.flags))
+		putString(e, m.revoker)
+		putString(e, m.reason)
+		e.bytes(m.content)
+	}
+	return e.b
+}
+
+// decodeSnapshot makes a state of a snapshot.
+func decodeSnapshot(snap journal.Snapshot, limits Limits) (*state, error) {
+	messages, ok1 := snap.Section(sectionMessages)
+	rest, ok2 := snap.Section(sectionState)
+	if !ok1 || !ok2 {
+		return nil, fmt.Errorf("sandbox: snapshot at %d is not a sandbox's", snap.Position)
+	}
+	r := &snapshotReader{st: newState(limits), d: &decoder{b: messages.Body}}
+	if err := r.readMessages(); err != nil {
+		return nil, err
+	}
+	r.d = &decoder{b: rest.Body}
+	if err := r.readState(); err != nil {
+		return nil, err
+	}
+	return r.st, nil
+}
+
+// snapshotReader reads a snapshot into a state.
+type snapshotReader struct {
+	st    *state
+	d     *decoder
+	msgs  []*message
+	in    []uint64
+	convs []*conversation
+}
+
+func (r *snapshotReader) version() error {
+	if v := r.d.uint(); r.d.err == nil && v != snapshotVersion {
+		return fmt.Errorf("sandbox: snapshot of version %d, known is %d: written by a newer program", v, snapshotVersion)
+	}
+	return r.d.err
+}
+
+func (r *snapshotReader) readMessages() error {
+	if err := r.version(); err != nil {
+		return err
+	}
+	d := r.d
+	for range d.count() {
+		r.in = append(r.in, d.uint())
+		r.msgs = append(r.msgs, &message{
+			sender: getString[tim.UserID](d), tiny: d.uint(), platform: getPlatform(d), time: d.time(),
+			seq: d.uint(), rand: d.uint(), flags: uint8(d.uint()),
+			revoker: getString[tim.UserID](d), reason: getString[string](d), content: slices.Clone(d.bytes()),
+		})
+	}
+	return d.end()
+}
+
+func (r *snapshotReader) readState() error {
+	if err := r.version(); err != nil {
+		return err
+	}
+	st, d := r.st, r.d
+	st.lastTime, st.lastTiny = d.time(), d.uint()
+	r.convs = make([]*conversation, d.count())
+	for range r.convs {
+		i := d.uint()
+		c := &conversation{key: getKey(d), seq: d.uint()}
+		if d.bool() {
+			c.last = r.msg()
+		}
+		if i >= uint64(len(r.convs)) || r.convs[i] != nil {
+			d.fail()
+			return d.err
+		}
+		r.convs[i] = c
+		st.convs[c.key] = c
+	}
+	for i, in := range r.in {
+		if in > uint64(len(r.convs)) {
+			d.fail()
+			return d.err
+		} else if in > 0 {
+			r.msgs[i].conv = r.convs[in-1]
+		}
+	}
+	for range d.count() {
+		m := r.msg()
+		if m == nil || m.conv == nil {
+			d.fail()
+			break
+		}
+		m.conv.msgs = append(m.conv.msgs, m)
+		st.kept = append(st.kept, m.conv)
+		st.bytes += m.size()
+	}
+	for range d.count() {
+		r.account()
+	}
+	for range d.count() {
+		r.group()
+	}
+	r.resends()
+	return d.end()
+}
+
+// msg reads the place of a message, and gives the message; nil on a mistake.
+func (r *snapshotReader) msg() *message {
+	i := r.d.uint()
+	if i >= uint64(len(r.msgs)) {
+		r.d.fail()
+		return nil
+	}
+	return r.msgs[i]
+}
+
+func (r *snapshotReader) conv() *conversation {
+	i := r.d.uint()
+	if i >= uint64(len(r.convs)) {
+		r.d.fail()
+		return &conversation{}
+	}
+	return r.convs[i]
+}
+
+func (r *snapshotReader) account() {
+	d := r.d
+	a := &account{
+		id: getString[tim.UserID](d), tiny: d.uint(), number: d.uint(), known: uint16(d.uint()),
+		sigFloor: d.time(), devices: getDevices(d), kicked: getDevices(d), convs: map[*conversation]struct{}{},
+	}
+	for range d.count() {
+		a.convs[r.conv()] = struct{}{}
+	}
+	for range d.count() {
+		v := report{
+			number: d.uint(), position: d.uint(), time: d.time(),
+			pending: uint16(d.uint()), kind: reportKind(d.uint()), msg: r.msg(),
+		}
+		switch {
+		case v.msg == nil || v.pending == 0 || v.kind > reportRevoked:
+			d.fail()
+			return
+		case v.msg.is(flagOnline): // for those online when it was sent
+			continue
+		}
+		a.inbox = append(a.inbox, v)
+	}
+	r.st.accounts[a.id] = a
+}
+
+func (r *snapshotReader) group() {
+	d := r.d
+	g := &group{
+		id: getString[tim.GroupID](d), typ: tim.GroupType(d.uint()),
+		name: getString[string](d), introduction: getString[string](d), notification: getString[string](d),
+		faceURL: getString[string](d), owner: getString[tim.UserID](d), created: d.time(),
+		most: int(d.uint()), approve: tim.GroupAddOption(d.uint()), active: d.bool(), dismissed: d.bool(),
+		reportSeq: d.uint(), conv: r.conv(), members: map[tim.UserID]*member{}, past: map[tim.UserID][]span{},
+	}
+	for range d.count() {
+		user := getString[tim.UserID](d)
+		g.members[user] = &member{tim.GroupMemberRole(d.uint()), d.time(), d.uint()}
+	}
+	for range d.count() {
+		user := getString[tim.UserID](d)
+		for range d.count() {
+			g.past[user] = append(g.past[user], span{d.uint(), d.uint()})
+		}
+	}
+	for range d.count() {
+		g.held = append(g.held, heldReport{getString[tim.UserID](d), r.msg()})
+	}
+	r.st.groups[g.id] = g
+}
+
+func (r *snapshotReader) resends() {
+	d, st := r.d, r.st
+	for range d.count() {
+		key := resendKey{conv: r.conv(), sender: st.accounts[getString[tim.UserID](d)], rand: d.uint()}
+		v := resend{d.uint(), d.time(), d.uint()}
+		if key.sender == nil {
+			d.fail()
+			return
+		}
+		st.resent.put(key, v)
+	}
+	st.resent.expire(st.lastTime)
+}
