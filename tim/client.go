@@ -30,7 +30,8 @@ type Client interface {
 	// (TIMLogin with the same account does this in the SDK.)
 	RenewUserSig(ctx context.Context, userSig string) error
 
-	// Logout signs the account out; no report follows its return. Mirrors TIMLogout.
+	// Logout signs the account out; no report follows its return. Reports
+	// acknowledged before it was called are not delivered again. Mirrors TIMLogout.
 	Logout(ctx context.Context) error
 
 	// Send posts a message and returns it as the service stored it: with its

@@ -1,0 +1,72 @@
+package timtest
+
+import (
+	"strings"
+
+	"github.com/timbridge/timbridge/tim"
+)
+
+var limitCases = []testCase{
+	{"a message has 12 KB at most", 0, messageSize},
+	{"a group's name, texts and id are bounded", 0, groupTexts},
+	{"a user id has 32 bytes at most", 0, userIDs},
+}
+
+func messageSize(s *scene) {
+	alice, bob := s.signIn("alice"), s.signIn("bob")
+	for _, conv := range []tim.Conversation{tim.C2C(bob.user), tim.Group(alice.create(tim.GroupPublic, bob))} {
+		large := strings.Repeat("x", 11<<10)
+		alice.say(conv, large)
+		bob.message("the large message", func(m tim.Message) bool { return m.ConvType == conv.Type && textOf(m) == large })
+		_, err := alice.client.Send(s.ctx(), conv, textMessage(strings.Repeat("x", 12<<10+1)))
+		s.refused("over 12 KB in "+conv.Type.String(), err, tooLarge...)
+	}
+}
+
+func groupTexts(s *scene) {
+	alice := s.signIn("alice")
+	long := func(n int) string { return strings.Repeat("x", n) }
+	id := tim.GroupID(s.prefix + long(47-len(s.prefix)))
+	tests := []struct {
+		name  string
+		param tim.CreateGroupParam
+		codes []tim.Code // none: is taken
+	}{
+		{"everything at its bound", tim.CreateGroupParam{GroupName: long(30), GroupID: id, Introduction: long(240), Notification: long(300), FaceURL: long(100)}, nil},
+		{"bytes count, not characters", tim.CreateGroupParam{GroupName: strings.Repeat("组", 10)}, nil},
+		{"no name", tim.CreateGroupParam{}, []tim.Code{tim.CodeSDKGroupInvalidName, tim.CodeSvrGroupInvalidParameters, tim.CodeInvalidParameters}},
+		{"a long name", tim.CreateGroupParam{GroupName: long(31)}, []tim.Code{tim.CodeSDKGroupInvalidName, tim.CodeSvrGroupInvalidParameters}},
+		{"a long name in characters", tim.CreateGroupParam{GroupName: strings.Repeat("组", 11)}, []tim.Code{tim.CodeSDKGroupInvalidName, tim.CodeSvrGroupInvalidParameters}},
+		{"a long introduction", tim.CreateGroupParam{GroupName: "x", Introduction: long(241)}, []tim.Code{tim.CodeSDKGroupInvalidIntroduction, tim.CodeSvrGroupInvalidParameters}},
+		{"a long notification", tim.CreateGroupParam{GroupName: "x", Notification: long(301)}, []tim.Code{tim.CodeSDKGroupInvalidNotification, tim.CodeSvrGroupInvalidParameters}},
+		{"a long face URL", tim.CreateGroupParam{GroupName: "x", FaceURL: long(101)}, []tim.Code{tim.CodeSDKGroupInvalidFaceURL, tim.CodeSvrGroupInvalidParameters}},
+		{"a long id", tim.CreateGroupParam{GroupName: "x", GroupID: id + "xx"}, groupIDInvalid},
+		{"an id of the service's kind", tim.CreateGroupParam{GroupName: "x", GroupID: "@TGS#" + id[:8]}, groupIDInvalid},
+		{"an id that is not ASCII", tim.CreateGroupParam{GroupName: "x", GroupID: tim.GroupID(s.prefix) + "组"}, groupIDInvalid},
+		{"an id with a line break", tim.CreateGroupParam{GroupName: "x", GroupID: tim.GroupID(s.prefix) + "\n"}, groupIDInvalid},
+	}
+	for _, tt := range tests {
+		_, err := alice.client.CreateGroup(s.ctx(), tt.param)
+		if tt.codes != nil {
+			s.refused(tt.name, err, tt.codes...)
+		} else if err != nil {
+			s.Errorf("%s: %v", tt.name, err)
+		}
+	}
+}
+
+var groupIDInvalid = []tim.Code{tim.CodeSDKGroupInvalidID, tim.CodeSvrGroupInvalidGroupID, tim.CodeSvrGroupInvalidParameters}
+
+func userIDs(s *scene) {
+	longest := tim.UserID(s.prefix + strings.Repeat("u", 32-len(s.prefix)))
+	d := s.open("alice")
+	d.user = longest
+	d.login()
+	d.logout()
+	tooLong := longest + "u"
+	s.refused("signing in with 33 bytes", d.client.Login(s.ctx(), tooLong, s.sig(tooLong)))
+	s.refused("signing in with none", d.client.Login(s.ctx(), "", s.sig("")))
+	alice := s.signIn("alice")
+	_, err := alice.client.Send(s.ctx(), tim.C2C(tooLong), textMessage("x"))
+	s.refused("writing to 33 bytes", err)
+}
