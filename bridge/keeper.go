@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -47,7 +48,6 @@ type keeper struct {
 	// needed are the lowest positions that others may still read.
 	needed    []func() uint64
 	published func() uint64
-	step      func(string)
 	log       hclog.Logger
 	now       func() time.Time
 
@@ -55,13 +55,25 @@ type keeper struct {
 	older   uint64 // floor of the older of the two kept snapshots
 	newest  uint64
 	release map[uint64]time.Time // segment's last position → when it was known to be published
-	state   keeperState
+
+	mu   sync.Mutex // guards done
+	done keeperStats
 }
 
-// keeperState is what metrics tell.
-type keeperState struct {
-	snapshots, deleted uint64
-	lastSnapshot       time.Time
+// keeperStats count what the keeper did since the start.
+type keeperStats struct{ snapshots, deleted uint64 }
+
+func (k *keeper) stats() keeperStats {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.done
+}
+
+func (k *keeper) count(snapshots, deleted int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.done.snapshots += uint64(snapshots)
+	k.done.deleted += uint64(deleted)
 }
 
 // restore brings every projection to the end of the journal.
@@ -201,8 +213,7 @@ func (k *keeper) snapshot(ctx context.Context) error {
 		return err
 	}
 	k.saved, k.older, k.newest = at, k.newest, s.Position
-	k.state.snapshots++
-	k.state.lastSnapshot = k.now()
+	k.count(1, 0)
 	return nil
 }
 
@@ -241,7 +252,7 @@ func (k *keeper) prune() error {
 		return nil
 	}
 	n, err := k.journal.DeleteBefore(before)
-	k.state.deleted += uint64(n)
+	k.count(0, n)
 	if n > 0 {
 		k.log.Info("old segments deleted", "segments", n, "before_position", before)
 	}

@@ -106,6 +106,12 @@ shard {
 	if c.App.Name != "shop" || c.App.SDKAppID != 1400000001 || len(c.App.Accounts) != 2 || c.App.Accounts[0].UserSig.Reveal() != "eJy" {
 		t.Errorf("app: %+v", c.App)
 	}
+	if err := os.WriteFile(filepath.Join(dir, "sig"), []byte("eJz\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if sig, err := c.App.Accounts[0].UserSig.Reread(); err != nil || sig != "eJz" {
+		t.Errorf("read again: %q, %v", sig, err)
+	}
 	if c.Bus.Token.Reveal() != "s3cret" || c.Bus.Events.MaxAge.Std() != 30*24*time.Hour || c.Bus.Events.MaxBytes != 10<<30 || c.Bus.Replicas != 1 {
 		t.Errorf("bus: %+v", c.Bus)
 	}

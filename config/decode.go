@@ -192,6 +192,7 @@ func (d *decoder) attribute(s setting, attr *hclsyntax.Attribute, field reflect.
 		return
 	}
 	where := attr.Expr.Range()
+	v, path := origin(v)
 	if !v.IsWhollyKnown() || v.IsNull() {
 		d.mistake(where, "No value", "%s has no value; leave the line out to take the default.", s.name)
 		return
@@ -224,6 +225,9 @@ func (d *decoder) attribute(s setting, attr *hclsyntax.Attribute, field reflect.
 			err = fmt.Errorf("its value cannot be used")
 		}
 		d.mistake(where, "Wrong value", "%s: %v.", s.name, err)
+	}
+	if secret, ok := field.Addr().Interface().(*Secret); ok && path != "" && text.AsString() == v.AsString() {
+		secret.path = path
 	}
 }
 

@@ -39,10 +39,26 @@ func evalContext(dir string) *hcl.EvalContext {
 			if err != nil {
 				return cty.NilVal, function.NewArgError(0, err)
 			}
-			return cty.StringVal(text), nil
+			return cty.StringVal(text).Mark(filePath(path)), nil
 		},
 	})
 	return &hcl.EvalContext{Functions: map[string]function.Function{"env": env, "file": file}}
+}
+
+// filePath marks a value with the file that it came from.
+type filePath string
+
+// origin takes the marks off a value and says which file it came from; none
+// where it is more than one file's content.
+func origin(v cty.Value) (cty.Value, string) {
+	v, marks := v.UnmarkDeep()
+	path := ""
+	for m := range marks {
+		if p, ok := m.(filePath); ok && len(marks) == 1 {
+			path = string(p)
+		}
+	}
+	return v, path
 }
 
 // readSecret reads a small file without the line break at its end.

@@ -10,13 +10,25 @@ import (
 
 // Secret is a value that never prints: every formatting verb, JSON and the
 // log show "***". Reveal gives it to the one place that needs it.
-type Secret struct{ value string }
+type Secret struct {
+	value string
+	path  string // of the file that it was read from
+}
 
 // NewSecret wraps a value.
-func NewSecret(value string) Secret { return Secret{value} }
+func NewSecret(value string) Secret { return Secret{value: value} }
 
 // Reveal returns the value.
 func (s Secret) Reveal() string { return s.value }
+
+// Reread returns the value as it is now: where it came from file(), the file is
+// read again.
+func (s Secret) Reread() (string, error) {
+	if s.path == "" {
+		return s.value, nil
+	}
+	return readSecret(s.path)
+}
 
 // IsSet says whether there is a value at all.
 func (s Secret) IsSet() bool { return s.value != "" }

@@ -138,18 +138,17 @@ func (b *modelBus) Verify(_ context.Context, _ string, parts []bus.Part) ([]bus.
 	var out []bus.Loss
 	for _, p := range parts {
 		t := b.target(p.Target)
-		if p.Incarnation != fmt.Sprint(t.incarnation) {
-			out = append(out, bus.Loss{Target: p.Target})
+		if p.Incarnation == fmt.Sprint(t.incarnation) && t.end() >= p.End+uint64(len(p.Sequences)) {
 			continue
 		}
-		if t.end() >= p.End+uint64(len(p.Sequences)) {
-			continue
-		}
+		// A target made anew may hold what was on its way to the old one.
 		loss := bus.Loss{Target: p.Target}
 		for _, s := range t.stored {
 			loss.After = max(loss.After, s.sequence)
 		}
-		out = append(out, loss)
+		if loss.After < p.Sequences[len(p.Sequences)-1] {
+			out = append(out, loss)
+		}
 	}
 	return out, nil
 }

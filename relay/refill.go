@@ -17,9 +17,9 @@ func (r *Relay) verify(ctx context.Context) error {
 	for t, d := range r.state.done {
 		last[t] = d.Part
 	}
-	cur := r.state.current
+	cur, stored := r.state.current, r.stored
 	r.mu.Unlock()
-	if cur != nil && r.sent {
+	if cur != nil && stored {
 		for _, p := range cur.Parts {
 			last[p.Target] = p
 		}
@@ -56,7 +56,7 @@ func (r *Relay) news(losses []bus.Loss) []bus.Loss {
 // owe journals that targets lost their tail.
 func (r *Relay) owe(ctx context.Context, cur planBody, losses []bus.Loss) error {
 	next := planBody{Through: cur.Through, Refill: slices.Clone(cur.Refill), Refused: cur.Refused}
-	if !r.sent {
+	if !r.isStored() {
 		// The current plan is amended: what the lost targets get of it comes
 		// after what they lost, so it is owed as well.
 		next.Amends = true
@@ -81,7 +81,9 @@ func (r *Relay) owe(ctx context.Context, cur planBody, losses []bus.Loss) error 
 		r.look = look
 		return nil
 	}
-	r.sent = true
+	r.mu.Lock()
+	r.stored = true // it has no parts
+	r.mu.Unlock()
 	r.publish()
 	return nil
 }

@@ -113,15 +113,19 @@ type Relay struct {
 	mu    sync.Mutex // guards state, stats and published
 	state state
 	stats Stats
+	// emitted is the end of the last round read, idle how far the reader has
+	// since come without finding anything public.
+	emitted, idle uint64
 	// writing is true from before a plan is appended until it is applied.
 	writing bool
-	// published is the position through which everything public is stored.
+	// stored says that the current plan is; published is the position through
+	// which everything public is.
+	stored    bool
 	published uint64
 	moved     chan struct{}
 
 	// What follows belongs to Run's goroutine.
 	verified bool
-	sent     bool
 	look     bool
 	messages []bus.Message // of the current plan, nil until read
 	failures int
@@ -252,8 +256,9 @@ func (r *Relay) Run(ctx context.Context) error {
 
 	r.mu.Lock()
 	st := r.state
+	r.stored = st.current == nil
 	r.mu.Unlock()
-	r.sent, r.look = st.current == nil, true
+	r.look = true
 	through := uint64(0)
 	if st.current != nil {
 		through = st.current.Through
@@ -294,7 +299,7 @@ func (r *Relay) work(ctx context.Context, rounds <-chan round) error {
 	if !r.verified {
 		return r.verify(ctx)
 	}
-	if !r.sent {
+	if !r.isStored() {
 		return r.send(ctx)
 	}
 	if owed := r.owed(); len(owed) > 0 {
@@ -317,6 +322,12 @@ func (r *Relay) work(ctx context.Context, rounds <-chan round) error {
 	}
 }
 
+func (r *Relay) isStored() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stored
+}
+
 func (r *Relay) current() *planBody {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -334,10 +345,13 @@ func (r *Relay) owed() []refill {
 func (r *Relay) publish() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.publishLocked()
+}
+
+func (r *Relay) publishLocked() {
 	var p uint64
 	if cur := r.state.current; cur != nil {
-		p = cur.Through
-		if !r.sent {
+		if p = cur.Through; !r.stored {
 			for _, part := range cur.Parts {
 				p = min(p, part.Runs[0][0]-1)
 			}
@@ -346,6 +360,9 @@ func (r *Relay) publish() {
 			p = min(p, f.After)
 		}
 	}
+	if (r.state.current == nil || r.stored && len(r.state.current.Refill) == 0) && p >= r.emitted {
+		p = max(p, r.idle)
+	}
 	if p != r.published {
 		r.published = p
 		close(r.moved)
@@ -353,9 +370,11 @@ func (r *Relay) publish() {
 	}
 }
 
-func (r *Relay) count(cur planBody) {
+// count takes note that the current plan is stored.
+func (r *Relay) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.stored = true
 	r.stats.Rounds++
 	for _, m := range r.messages {
 		r.stats.Published[m.Stream]++

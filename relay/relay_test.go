@@ -212,7 +212,7 @@ func TestEachOnceInOrder(t *testing.T) {
 }
 
 func TestLostTailIsSentAgain(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range uint64(60) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 3))

@@ -34,6 +34,14 @@ func (r *Relay) readRounds(ctx context.Context, from uint64, out chan<- round) {
 			if next.err = err; err == nil {
 				next.err = r.take(&next, entries)
 			}
+			r.mu.Lock()
+			if len(next.messages) > 0 {
+				r.emitted = next.through
+			} else if next.err == nil {
+				r.idle = next.through
+				r.publishLocked()
+			}
+			r.mu.Unlock()
 		}
 		select {
 		case out <- next:

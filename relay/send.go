@@ -47,7 +47,7 @@ func (r *Relay) write(ctx context.Context, body planBody, messages []bus.Message
 		if err == nil {
 			r.mu.Lock()
 			r.state.apply(first, body)
-			r.writing = false
+			r.writing, r.stored = false, false
 			r.mu.Unlock()
 			break
 		}
@@ -61,7 +61,7 @@ func (r *Relay) write(ctx context.Context, body planBody, messages []bus.Message
 		// can be sent without its plan.
 		r.wait(ctx, fmt.Errorf("journal a plan: %w", err))
 	}
-	r.sent, r.look, r.messages = false, false, messages
+	r.look, r.messages = false, messages
 	r.publish()
 	r.step("planned")
 	return nil
@@ -96,8 +96,7 @@ func (r *Relay) send(ctx context.Context) error {
 			return fmt.Errorf("send a round: %w", err)
 		}
 	}
-	r.sent = true
-	r.count(*cur)
+	r.count()
 	r.messages = nil
 	r.publish()
 	r.step("sent")

@@ -1,0 +1,398 @@
+// Package bridge builds timbridge from a configuration, runs and supervises
+// it, and knows its state.
+//
+// It is one process over one data directory: the accounts and their driver,
+// ingress, egress and relay around one journal, the connection to the bus, and
+// the keeper that writes snapshots and deletes old segments. Chat is journaled
+// from the first second on, whether the bus can be reached or not; what the
+// process cannot go on without (the journal) ends it, loudly; everything else
+// is waited for.
+package bridge
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/timbridge/timbridge/config"
+	"github.com/timbridge/timbridge/egress"
+	"github.com/timbridge/timbridge/ingress"
+	"github.com/timbridge/timbridge/journal"
+	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/relay"
+	"github.com/timbridge/timbridge/tim"
+)
+
+// Options are what a bridge is given besides its configuration.
+type Options struct {
+	// Logger; nil logs nothing. Its level is the least severe that any part tells.
+	Logger hclog.Logger
+	// Step is called at the named steps of the ways of data, for tests that
+	// end the process there; nil for none.
+	Step func(name string)
+}
+
+// PortError says that an address to listen on is taken, or not ours to have.
+type PortError struct {
+	Setting string // the setting that names it: "app.driver.listen"
+	Address string
+	Err     error
+}
+
+func (e *PortError) Error() string {
+	return fmt.Sprintf("cannot listen on %s (%s): %v; end what listens there, or set another address", e.Address, e.Setting, e.Err)
+}
+
+// Unwrap gives the operating system's error.
+func (e *PortError) Unwrap() error { return e.Err }
+
+// Info says what a bridge consists of and where, for people.
+type Info struct {
+	DataDir  string   `json:"data_dir"`
+	Journal  string   `json:"journal"`
+	SDKAppID uint32   `json:"sdkappid"`
+	Accounts []string `json:"accounts"`
+	// IM and Bus are addresses; Embedded says whether they are inside this process.
+	IM          string `json:"im"`
+	IMEmbedded  bool   `json:"im_embedded"`
+	Bus         string `json:"bus"`
+	BusEmbedded bool   `json:"bus_embedded"`
+	HTTP        string `json:"http,omitempty"`
+}
+
+// Bridge is one instance. Make it with [Open], then Run it once.
+type Bridge struct {
+	cfg  *config.Config
+	log  hclog.Logger
+	step func(string)
+	info Info
+
+	journal  *journal.Journal
+	ingress  *ingress.Ingress
+	egress   *egress.Egress
+	relay    *relay.Relay
+	accounts *accounts
+	keeper   *keeper
+	bus      *lateBus
+	probe    *probe
+	sandbox  *embeddedSandbox // nil where the driver is outside
+	listener net.Listener     // of HTTP, nil where it is off
+	started  time.Time
+}
+
+// Open builds a bridge: it opens the journal, builds the state from it, takes
+// the ports and starts the sandbox where it is inside. It does not wait for a
+// bus or an IM service outside. What it returns when something is missing or
+// taken: a [*PortError], [journal.ErrLocked], a [*journal.CorruptError], a
+// [*StateLostError], an error of the bus's package about its configuration.
+func Open(ctx context.Context, cfg *config.Config, opts Options) (_ *Bridge, err error) {
+	b := &Bridge{cfg: cfg, log: opts.Logger, step: opts.Step, bus: newLateBus(), started: time.Now()}
+	if b.log == nil {
+		b.log = hclog.NewNullLogger()
+	}
+	if b.step == nil {
+		b.step = func(string) {}
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.close())
+		}
+	}()
+	if err := os.MkdirAll(cfg.DataDir, 0o700); err != nil {
+		return nil, fmt.Errorf("make the data directory: %w", err)
+	}
+	dir := JournalDir(cfg)
+	if b.journal, err = journal.Open(dir, b.journalOptions()); err != nil {
+		return nil, fmt.Errorf("open the journal in %s: %w", dir, err)
+	}
+	if cfg.HTTP.Listen != "off" {
+		if b.listener, err = listen(ctx, "http.listen", cfg.HTTP.Listen); err != nil {
+			return nil, err
+		}
+	}
+	driver, key, err := b.openDriver(ctx)
+	if err != nil {
+		return nil, err
+	}
+	b.build(driver, key)
+	if err := b.keeper.restore(); err != nil {
+		return nil, err
+	}
+	b.describe()
+	return b, nil
+}
+
+// JournalDir is where a configuration has its journal.
+func JournalDir(cfg *config.Config) string {
+	if cfg.Journal.Dir != "" {
+		return cfg.Journal.Dir
+	}
+	return filepath.Join(cfg.DataDir, "journal")
+}
+
+func (b *Bridge) journalOptions() journal.Options {
+	j := b.cfg.Journal
+	return journal.Options{
+		SegmentBytes: int64(j.SegmentBytes), MaxDiskBytes: int64(j.MaxBytes),
+		HighWater: int64(j.HighWater), Reserve: int64(j.Reserve), Hook: b.step,
+	}
+}
+
+func listen(ctx context.Context, setting, address string) (net.Listener, error) {
+	var lc net.ListenConfig
+	l, err := lc.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, &PortError{Setting: setting, Address: address, Err: err}
+	}
+	return l, nil
+}
+
+// build makes the parts and joins them.
+func (b *Bridge) build(driver tim.Driver, key string) {
+	cfg, app := b.cfg, mapping.App{SDKAppID: b.cfg.App.SDKAppID}
+	shard := egress.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count}
+	b.accounts = &accounts{}
+
+	// Ingress asks egress for causes and egress hands messages to ingress.
+	causes := &lateCauses{}
+	b.ingress = ingress.New(ingress.Config{
+		Backfill: cfg.Ingress.Backfill.Std(), GapWait: cfg.Ingress.GapWait.Std(),
+		MaxSeen: cfg.Ingress.MaxSeen, Queue: cfg.Ingress.Queue,
+	}, ingress.Deps{
+		Journal: b.journal, App: app, Causes: causes, Logger: b.logger("ingress", cfg.Log.Levels.Ingress), Step: b.step,
+	})
+	b.relay = relay.New(relay.Config{}, relay.Deps{
+		Journal: b.journal, Publisher: b.bus, Logger: b.logger("relay", cfg.Log.Levels.Relay), Step: b.step,
+	})
+	b.egress = egress.New(egress.Config{
+		Shard: shard, MaxAccepted: cfg.Egress.MaxAccepted, MaxLedger: cfg.Egress.MaxLedger,
+		Horizon: cfg.Egress.Horizon.Std(), GiveUp: cfg.Egress.GiveUp.Std(), AccountWait: cfg.Egress.AccountWait.Std(),
+		OnDoubt: egress.OnDoubt(cfg.Egress.OnDoubt), RetryMin: cfg.Egress.RetryMin.Std(), RetryMax: cfg.Egress.RetryMax.Std(),
+		CallTimeout: cfg.Egress.CallTimeout.Std(),
+		Policy:      egress.Policy{Accounts: cfg.Policy.Accounts, Conversations: cfg.Policy.Conversations, Verbs: cfg.Policy.Verbs},
+		Rates:       egress.Rates{Account: cfg.Egress.Rates.Account, Send: cfg.Egress.Rates.Send, Revoke: cfg.Egress.Rates.Revoke, Group: cfg.Egress.Rates.Group},
+	}, egress.Deps{
+		Journal: b.journal, App: app, Commands: b.bus, Mapper: mapping.NewCommands(), Accounts: b.accounts, Poster: b.ingress,
+		Published: b.relay.Published, Logger: b.logger("egress", cfg.Log.Levels.Egress), Step: b.step,
+	})
+	causes.egress = b.egress
+
+	log := b.logger("accounts", cfg.Log.Levels.Accounts)
+	for _, a := range cfg.App.Accounts {
+		user := tim.UserID(a.ID)
+		if len(cfg.App.Accounts) == 1 {
+			b.accounts.only = user
+		}
+		if !shard.Owns(user) {
+			continue
+		}
+		b.accounts.list = append(b.accounts.list, newAccount(user, driver, tim.Config{
+			SDKAppID:   cfg.App.SDKAppID,
+			DeviceInfo: &tim.DeviceInfo{DevID: "timbridge-" + b.journal.ID(), Platform: tim.PlatformOther},
+		}, b.credentials(a, key), b.ingress, log))
+	}
+	b.keeper = &keeper{
+		journal: b.journal, projections: []Projection{b.ingress, b.egress, b.relay},
+		interval: cfg.Journal.SnapshotInterval.Std(), entries: uint64(cfg.Journal.SnapshotEntries), retention: cfg.Journal.Retention.Std(),
+		needed: []func() uint64{b.relay.Needed, b.egress.Oldest}, published: b.relay.Published,
+		log: b.log.Named("journal"), now: time.Now, release: map[uint64]time.Time{},
+	}
+	b.probe = &probe{every: max(b.cfg.HTTP.ReadyWithin.Std()/4, 500*time.Millisecond), check: b.bus.Check}
+}
+
+// lateCauses breaks the circle between ingress and egress.
+type lateCauses struct{ egress *egress.Egress }
+
+func (l *lateCauses) CauseOf(sender tim.UserID, conv tim.Conversation, random uint64, id tim.MessageID) *mapping.Cause {
+	return l.egress.CauseOf(sender, conv, random, id)
+}
+
+// logger is a part's logger, at its own level where the configuration has one.
+func (b *Bridge) logger(name, level string) hclog.Logger {
+	l := b.log.Named(name)
+	if level != "" {
+		l.SetLevel(hclog.LevelFromString(level))
+	}
+	return l
+}
+
+// credentials says where an account's UserSig comes from.
+func (b *Bridge) credentials(a config.Account, key string) credentials {
+	return func() (string, error) {
+		if !a.UserSig.IsSet() {
+			return tim.SignUserSig(b.cfg.App.SDKAppID, key, tim.UserID(a.ID), userSigTTL, time.Now()), nil
+		}
+		return a.UserSig.Reread()
+	}
+}
+
+func (b *Bridge) describe() {
+	b.info.DataDir, b.info.Journal, b.info.SDKAppID = b.cfg.DataDir, b.journal.ID(), b.cfg.App.SDKAppID
+	for _, a := range b.accounts.list {
+		b.info.Accounts = append(b.info.Accounts, string(a.user))
+	}
+	b.info.BusEmbedded = b.cfg.Bus.URL == ""
+	if b.info.Bus = b.cfg.Bus.URL; b.info.BusEmbedded {
+		b.info.Bus = "nats://" + b.cfg.Bus.Listen
+	}
+	if b.listener != nil {
+		b.info.HTTP = "http://" + b.listener.Addr().String()
+	}
+}
+
+// Info says what the bridge consists of.
+func (b *Bridge) Info() Info { return b.info }
+
+// Run runs the bridge until ctx ends, which drains it and returns nil, or
+// until something fails that it cannot go on without.
+func (b *Bridge) Run(ctx context.Context) error {
+	// Egress has to end before ingress, which journals its messages, and both
+	// before the relay and the bus. Each group is stopped and waited for in turn.
+	g, gctx := errgroup.WithContext(context.WithoutCancel(ctx))
+	stopped := func(name string, parent context.Context, run func(context.Context) error) func() {
+		c, cancel := context.WithCancel(parent)
+		done := make(chan struct{})
+		g.Go(func() error {
+			defer close(done)
+			if err := run(c); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
+			}
+			return nil
+		})
+		return func() { cancel(); <-done }
+	}
+	var stops []func()
+	start := func(name string, run func(context.Context) error) {
+		stops = append(stops, stopped(name, gctx, run))
+	}
+	start("http", b.serve)
+	start("bus", b.openBus)
+	start("bus check", b.probe.run)
+	start("relay", b.relay.Run)
+	start("snapshots", b.keeper.run)
+	start("ingress", b.ingress.Run)
+	if err := b.tellRepairs(gctx); err != nil {
+		start("journal repairs", func(context.Context) error { return err })
+	}
+	for _, a := range b.accounts.list {
+		start("account "+string(a.user), a.run)
+	}
+	start("egress", b.egress.Run)
+
+	select {
+	case <-ctx.Done():
+		b.log.Info("draining")
+	case <-gctx.Done():
+	case <-b.journal.Failed():
+	}
+	b.drain(stops)
+	err := errors.Join(g.Wait(), b.journal.Err())
+	return errors.Join(err, b.close())
+}
+
+// drain stops the parts in the reverse order of their start, and lets the
+// relay publish what is journaled by then, within a few seconds.
+func (b *Bridge) drain(stops []func()) {
+	for i := len(stops) - 1; i >= 0; i-- {
+		if i == 4 { // everything that writes facts and outcomes has ended; the relay still runs
+			b.publishRest(5 * time.Second)
+		}
+		stops[i]()
+	}
+}
+
+// publishRest waits until the journal is published, as long as that goes on.
+func (b *Bridge) publishRest(limit time.Duration) {
+	ctx, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	for b.journal.Err() == nil {
+		moved := b.relay.Moved()
+		if s := b.relay.Stats(); s.Lag == 0 || s.Trouble != "" {
+			return
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// tellRepairs records what a repair of the journal lost, once.
+func (b *Bridge) tellRepairs(ctx context.Context) error {
+	repairs := b.journal.Repairs()
+	if len(repairs) == 0 {
+		return nil
+	}
+	for _, s := range repairs {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return err
+		}
+		fact, err := mapping.JournalDamaged(mapping.Observation{App: mapping.App{SDKAppID: b.cfg.App.SDKAppID}, ID: id.String()},
+			b.journal.ID(), mapping.Damage{First: s.First, Last: s.Last, From: s.From, To: s.To}, time.Now())
+		if err != nil {
+			return err
+		}
+		if err := b.ingress.RecordFact(ctx, fact); err != nil {
+			return err
+		}
+	}
+	return b.journal.ClearRepairs()
+}
+
+// serve answers /live, /ready and /metrics.
+func (b *Bridge) serve(ctx context.Context) error {
+	if b.listener == nil {
+		<-ctx.Done()
+		return nil
+	}
+	server := &http.Server{
+		Handler: b.routes(b.metrics()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
+		ErrorLog: b.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
+	}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(b.listener) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	c, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	if err := server.Shutdown(c); err != nil {
+		b.log.Debug("an HTTP connection was cut off", "error", err)
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+// close closes what Open opened.
+func (b *Bridge) close() error {
+	var errs []error
+	errs = append(errs, b.bus.close())
+	if b.sandbox != nil {
+		errs = append(errs, b.sandbox.close())
+	}
+	if b.listener != nil {
+		if err := b.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if b.journal != nil {
+		errs = append(errs, b.journal.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,102 @@
+package bridge
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/bus/nats"
+	"github.com/timbridge/timbridge/config"
+)
+
+// openBus connects to the bus and hands it to the parts that wait for it.
+func (b *Bridge) openBus(ctx context.Context) error {
+	cfg, err := busConfig(b.cfg, true)
+	if err != nil {
+		return err
+	}
+	cfg.Logger = b.logger("bus", b.cfg.Log.Levels.Bus)
+	opened, err := nats.Open(ctx, cfg)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
+		return err
+	}
+	b.bus.set(opened)
+	<-ctx.Done()
+	return nil
+}
+
+// OpenBus connects to the bus that a configuration names, as a person's tool:
+// it never runs a server itself, and finds the token that the bridge made in
+// the data directory. It waits for a server until ctx ends. Close the bus.
+func OpenBus(ctx context.Context, cfg *config.Config, log hclog.Logger) (bus.Bus, error) {
+	c, err := busConfig(cfg, false)
+	if err != nil {
+		return nil, err
+	}
+	c.Logger = log
+	return nats.Open(ctx, c)
+}
+
+// busConfig translates the configuration. serve says whether a bus without an
+// address is to run inside this process.
+func busConfig(cfg *config.Config, serve bool) (nats.Config, error) {
+	b := cfg.Bus
+	c := nats.Config{
+		URL: b.URL, Token: b.Token.Reveal(), User: b.User, Password: b.Password.Reveal(), NKeyFile: b.NKey, CredsFile: b.Creds,
+		Events: stream(b.Events), Commands: stream(b.Commands), Outcomes: stream(b.Outcomes), DeadLetters: stream(b.DeadLetters),
+		Manage: nats.Manage(b.Manage), Replicas: b.Replicas, DuplicateWindow: b.DuplicateWindow.Std(), MarkBucket: b.MarkBucket,
+		Shard:      nats.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count},
+		Structured: b.Mode == "structured", LooseSubjects: b.LooseSubjects, MaxCommandBytes: int(cfg.Egress.MaxMessageBytes),
+		MonitorURL: b.MonitorURL,
+	}
+	for _, r := range b.Routes {
+		c.Routes = append(c.Routes, nats.Route{Types: r.Types, StreamConfig: nats.StreamConfig{Name: r.Name, Subject: r.Subject}})
+	}
+	if b.TLS != (config.TLS{}) {
+		c.TLS = &nats.TLSConfig{CAFile: b.TLS.CA, CertFile: b.TLS.Cert, KeyFile: b.TLS.Key, ServerName: b.TLS.ServerName}
+	}
+	if b.URL != "" {
+		return c, nil
+	}
+	read := ReadSecret
+	if serve {
+		read = ReadOrMakeSecret
+	}
+	token := b.Token.Reveal()
+	if token == "" {
+		var err error
+		if token, err = read(cfg.DataDir, tokenFile); err != nil {
+			return c, fmt.Errorf("the bus's token: %w", err)
+		}
+	}
+	host, port, err := net.SplitHostPort(b.Listen)
+	if err != nil {
+		return c, fmt.Errorf("bus.listen: %w", err)
+	}
+	number, err := strconv.Atoi(port)
+	if err != nil {
+		return c, fmt.Errorf("bus.listen: %w", err)
+	}
+	c.Token = token
+	if serve {
+		c.Embedded = &nats.EmbeddedConfig{Dir: filepath.Join(cfg.DataDir, "nats"), Host: host, Port: number, Token: token}
+	} else {
+		c.URL = "nats://" + b.Listen
+	}
+	return c, nil
+}
+
+func stream(s config.Stream) nats.StreamConfig {
+	return nats.StreamConfig{
+		Name: s.Name, Subject: s.Subject, MaxAge: s.MaxAge.Std(), MaxBytes: int64(s.MaxBytes),
+		MaxMessages: int64(s.MaxMessages), MaxMessageBytes: int32(s.MaxMessageBytes),
+	}
+}

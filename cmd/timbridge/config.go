@@ -1,0 +1,74 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+
+	"github.com/google/renameio/v2"
+
+	"github.com/timbridge/timbridge/config"
+)
+
+type configCmd struct {
+	Check configCheckCmd `cmd:"" help:"Say whether the configuration is right, and where not."`
+	Show  configShowCmd  `cmd:"" help:"Print what holds, defaults filled in, secrets hidden."`
+	Init  configInitCmd  `cmd:"" help:"Write a configuration file in which every setting stands at its default."`
+}
+
+type configCheckCmd struct{}
+
+// Help is an example.
+func (configCheckCmd) Help() string { return "Example:\n  timbridge config check -config config.hcl" }
+
+// Run checks.
+func (configCheckCmd) Run(e *env) error {
+	_, path, err := e.load()
+	if err != nil {
+		return err
+	}
+	if path == "" {
+		path = "the built-in defaults"
+	}
+	return e.print(map[string]any{"ok": true, "config": path}, "%s: all is well\n", path)
+}
+
+type configShowCmd struct{}
+
+// Help is an example.
+func (configShowCmd) Help() string { return "Example:\n  timbridge config show | head" }
+
+// Run prints the configuration as JSON.
+func (configShowCmd) Run(e *env) error {
+	cfg, _, err := e.load()
+	if err != nil {
+		return err
+	}
+	enc := json.NewEncoder(e.out)
+	if !e.JSON {
+		enc.SetIndent("", "  ")
+	}
+	return enc.Encode(cfg)
+}
+
+type configInitCmd struct {
+	File  string `arg:"" optional:"" default:"config.hcl" help:"File to write."`
+	Force bool   `help:"Write over a file that is there."`
+}
+
+// Help is an example.
+func (configInitCmd) Help() string { return "Example:\n  timbridge config init my.hcl" }
+
+// Run writes the file.
+func (c configInitCmd) Run(e *env) error {
+	if _, err := os.Stat(c.File); err == nil && !c.Force {
+		return badInput("give --force to write over it", "%s is there already", c.File)
+	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := renameio.WriteFile(c.File, []byte(config.Example()), 0o644); err != nil {
+		return err
+	}
+	return e.print(map[string]string{"written": c.File}, "%s written\n", c.File)
+}

@@ -1,0 +1,130 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+
+	"github.com/timbridge/timbridge/bridge"
+	"github.com/timbridge/timbridge/bus/nats"
+	"github.com/timbridge/timbridge/config"
+	"github.com/timbridge/timbridge/journal"
+)
+
+// Exit codes, the same for every subcommand.
+const (
+	codeDone    = 0
+	codeFailed  = 1
+	codeInput   = 2 // what was asked for is wrong: flags, files, configuration
+	codeMissing = 3 // the environment lacks something: a port, a server, a whole journal
+)
+
+// inputError is a mistake of the caller's.
+type inputError struct {
+	err  error
+	hint string
+}
+
+func (e *inputError) Error() string { return e.err.Error() }
+func (e *inputError) Unwrap() error { return e.err }
+
+func badInput(hint, format string, args ...any) error {
+	return &inputError{err: fmt.Errorf(format, args...), hint: hint}
+}
+
+// missingError is something that the environment lacks.
+type missingError struct {
+	err  error
+	hint string
+}
+
+func (e *missingError) Error() string { return e.err.Error() }
+func (e *missingError) Unwrap() error { return e.err }
+
+// reportedError has been told already; only the exit code is left.
+type reportedError struct{ code int }
+
+func (e *reportedError) Error() string { return "failed, as printed" }
+
+// judge gives an error its exit code and, where there is one, the next step.
+func judge(err error) (code int, hint string) {
+	var (
+		input    *inputError
+		missing  *missingError
+		mistakes *config.Error
+		port     *bridge.PortError
+		natsPort *nats.PortError
+		version  *nats.VersionError
+		auth     *nats.AuthError
+		away     *nats.UnreachableError
+		streams  *nats.ConfigError
+		corrupt  *journal.CorruptError
+		lost     *bridge.StateLostError
+	)
+	switch {
+	case errors.As(err, &input):
+		return codeInput, input.hint
+	case errors.As(err, &missing):
+		return codeMissing, missing.hint
+	case errors.As(err, &mistakes):
+		return codeInput, "every setting is described in docs/reference/config.md"
+	case errors.As(err, &port):
+		return codeMissing, ""
+	case errors.As(err, &natsPort):
+		return codeMissing, "end what listens there, or set bus.listen to another address"
+	case errors.As(err, &version):
+		return codeMissing, "upgrade the NATS server, or leave bus.url out to have one run inside the process"
+	case errors.As(err, &auth):
+		return codeMissing, "check the bus's token, user, nkey or credentials in the configuration"
+	case errors.As(err, &away):
+		return codeMissing, "is the bridge (\"timbridge run\") or the NATS server running, and is bus.url right?"
+	case errors.As(err, &streams):
+		return codeMissing, "change the configuration or the stream so that they agree, or set bus.manage = \"update\""
+	case errors.Is(err, journal.ErrLocked):
+		return codeMissing, "another process has this data directory open; end it, or use another data_dir"
+	case errors.As(err, &corrupt):
+		return codeMissing, "run \"timbridge journal inspect\" to see what is damaged, and \"timbridge journal repair\" to go on with the rest"
+	case errors.As(err, &lost):
+		return codeMissing, "run \"timbridge journal repair\""
+	}
+	return codeFailed, ""
+}
+
+// complain prints an error and returns its exit code.
+func complain(w io.Writer, asJSON bool, err error) int {
+	var reported *reportedError
+	if errors.As(err, &reported) {
+		return reported.code
+	}
+	code, hint := judge(err)
+	if asJSON {
+		body := struct {
+			Error    string           `json:"error"`
+			Next     string           `json:"next,omitempty"`
+			Code     int              `json:"exit_code"`
+			Mistakes []config.Mistake `json:"mistakes,omitempty"`
+		}{Error: err.Error(), Next: hint, Code: code}
+		var mistakes *config.Error
+		if errors.As(err, &mistakes) {
+			body.Mistakes = mistakes.Mistakes()
+		}
+		if json.NewEncoder(w).Encode(body) == nil {
+			return code
+		}
+	}
+	fmt.Fprintf(w, "timbridge: %v\n", err)
+	if hint != "" {
+		fmt.Fprintf(w, "next step: %s\n", hint)
+	}
+	return code
+}
+
+// noSecret turns the absence of a file that the first run makes into advice.
+func noSecret(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return &missingError{err: err, hint: "run \"timbridge run\" once: it makes the secrets; or start this from the same folder, with the same -config"}
+	}
+	return err
+}

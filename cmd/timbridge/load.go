@@ -1,0 +1,67 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"github.com/timbridge/timbridge/bridge"
+	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/config"
+)
+
+// defaultConfig is read where no file is named and it is there.
+const defaultConfig = "config.hcl"
+
+// load reads the configuration. path is the file it came from, empty for none.
+func (e *env) load() (cfg *config.Config, path string, err error) {
+	path = e.Config
+	if path == "" {
+		if _, err := os.Stat(defaultConfig); errors.Is(err, fs.ErrNotExist) {
+			return config.Default(), "", nil
+		}
+		path = defaultConfig
+	}
+	cfg, err = config.Load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, path, badInput("write one with \"timbridge config init\"", "%w", err)
+	}
+	return cfg, path, err
+}
+
+// logger tells what the configuration wants told, on standard error.
+func (e *env) logger(cfg *config.Config) hclog.Logger {
+	return hclog.New(&hclog.LoggerOptions{
+		Name: "timbridge", Level: hclog.LevelFromString(cfg.Log.Level), Output: e.errs,
+		JSONFormat: cfg.Log.Format == "json", IndependentLevels: true, TimeFormat: "2006-01-02T15:04:05.000Z07:00",
+	})
+}
+
+// connectWait is how long a person's tool waits for the bus.
+const connectWait = 5 * time.Second
+
+// openBus connects to the bus of the configuration.
+func (e *env) openBus(ctx context.Context, cfg *config.Config) (bus.Bus, error) {
+	c, cancel := context.WithTimeout(ctx, connectWait)
+	defer cancel()
+	b, err := bridge.OpenBus(c, cfg, hclog.NewNullLogger())
+	if err != nil {
+		return nil, noSecret(err)
+	}
+	return b, nil
+}
+
+// print writes v as JSON in --json, else the text.
+func (e *env) print(v any, format string, args ...any) error {
+	if e.JSON {
+		return json.NewEncoder(e.out).Encode(v)
+	}
+	_, err := fmt.Fprintf(e.out, format, args...)
+	return err
+}
