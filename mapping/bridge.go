@@ -6,8 +6,6 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 	"github.com/cloudevents/sdk-go/v2/types"
-
-	"github.com/timbridge/timbridge/tim"
 )
 
 // refusedSuffix makes the id of what stands for a refused event.
@@ -94,11 +92,4 @@ func JournalDamaged(app App, journalID string, d Damage, at time.Time) (Fact, er
 	subject := subjectBridge + EscapeID(journalID)
 	id := fmt.Sprintf("%s/damaged/%d-%d", subject, d.First, d.Last)
 	return Fact{Event: newEvent(app, id, TypeJournalDamaged, subject, at, body), Key: hashKey(id, at)}, nil
-}
-
-// GroupIDFor is the id of the group that a group.create command creates: the
-// same for every attempt, so that a group that exists already can be known as
-// the command's own. A Community's id begins as the IM service demands.
-func GroupIDFor(source, id string, community bool) tim.GroupID {
-	return groupIDFor(source, id, community)
 }

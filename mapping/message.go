@@ -66,7 +66,7 @@ func messagePosted(o Observation, m tim.Message, id string) (Fact, error) {
 	buf = append(buf, '{')
 	buf = appendStringField(buf, "message_id", id)
 	buf = appendConversation(buf, a, b, group)
-	buf = appendStringField(buf, "sender", string(m.Sender))
+	buf = appendStringField(buf, "sender", string(senderOf(o.Account, m)))
 	buf = appendOptionalUint(buf, "sequence", m.Seq)
 	buf = appendOptionalUint(buf, "random", m.Rand)
 	buf = appendOptionalUint(buf, "server_time", m.ServerTime)
@@ -101,6 +101,20 @@ func messagePosted(o Observation, m tim.Message, id string) (Fact, error) {
 		key = hashKey(id, at)
 	}
 	return Fact{Event: o.fact(id, TypeMessagePosted, subject, at, buf), Key: key}, nil
+}
+
+// senderOf is who posted a message; where the message does not say, it is told
+// by whose conversation it is in, and in a group it is the service itself.
+func senderOf(account tim.UserID, m tim.Message) tim.UserID {
+	switch {
+	case m.Sender != "":
+		return m.Sender
+	case m.IsFromSelf:
+		return account
+	case m.ConvType == tim.ConvC2C:
+		return tim.UserID(m.ConvID)
+	}
+	return tim.SystemUser
 }
 
 // textLen guesses how much room the elements take.
