@@ -43,4 +43,34 @@ type Options struct {
 	// segments to delete is gone). It is called from the goroutine that does
 	// the step, which waits for it.
 	Hook func(point string)
+
+	// markAfter is the constant of that name, for tests.
+	markAfter time.Duration
+}
+
+func (o Options) withDefaults() Options {
+	if o.FS == nil {
+		o.FS = OS{}
+	}
+	if o.SegmentBytes <= 0 {
+		o.SegmentBytes = DefaultSegmentBytes
+	}
+	if o.MaxEntryBytes <= 0 {
+		o.MaxEntryBytes = DefaultMaxEntryBytes
+	}
+	if o.HighWater == 0 {
+		o.HighWater = DefaultHighWater
+	}
+	o.HighWater = max(o.HighWater, 0)
+	if o.Reserve == 0 {
+		o.Reserve = DefaultReserve
+	}
+	o.Reserve = max(o.Reserve, 0)
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.markAfter == 0 {
+		o.markAfter = markAfter
+	}
+	return o
 }
