@@ -71,7 +71,7 @@ type Fault struct {
 	// Code and Effect are for Fail; an Effect of zero is the one that the code implies.
 	Code   tim.Code
 	Effect tim.Effect
-	Delay time.Duration
+	Delay  time.Duration
 }
 
 // Faults makes troubles on request, for tests. Nothing of it is kept on disk,
@@ -372,7 +372,7 @@ func (f *Faults) Disconnect(user tim.UserID, after time.Duration) int {
 		}
 	}
 	if cut > 0 && after > 0 {
-		f.comes[user] = s.opts.Now().Add(after)
+		f.comes[user] = time.Now().Add(after)
 	}
 	handlers := slices.Collect(maps.Keys(s.handlers))
 	s.mu.Unlock()
@@ -406,10 +406,10 @@ func (f *Faults) reconnect(user tim.UserID) {
 	}
 }
 
-// tick reconnects who is due. The caller holds the lock.
-func (f *Faults) tick(now time.Time) {
+// tick reconnects who is due, by the real clock. The caller holds the lock.
+func (f *Faults) tick() {
 	for user, at := range f.comes {
-		if !now.Before(at) {
+		if !time.Now().Before(at) {
 			f.reconnect(user)
 		}
 	}

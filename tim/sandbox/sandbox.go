@@ -311,7 +311,7 @@ func (s *Sandbox) Tick() {
 			c.session.checkSig(now)
 		}
 	}
-	s.faults.tick(now)
+	s.faults.tick()
 	if time.Since(s.trimmed) < trimPause {
 		return
 	}
