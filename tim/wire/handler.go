@@ -220,6 +220,7 @@ func (h *Handler) attach(l *link, he hello) (*conn, *refused) {
 		no.Error = toWire("open", err)
 		return nil, no
 	}
+	he.Received = 0 // of a session that is gone
 	c := s.attach(l, he, false)
 	if c == nil { // the handler was closed meanwhile
 		return nil, refusal(refusedBusy, "the server closes")

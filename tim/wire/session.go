@@ -3,6 +3,7 @@ package wire
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -158,7 +159,7 @@ func (s *session) report(r tim.Report) {
 	parts, err := split(r.Event, s.limit-reportOverhead-6*len(r.Account))
 	if err != nil {
 		// It is the driver's event, and it cannot be said in JSON.
-		s.log.Error("report cannot be encoded", "session", s.name(), "callback", r.Event.Callback(), "error", err)
+		s.log.Error("report cannot be encoded", "session", s.name(), "event", fmt.Sprintf("%T", r.Event), "error", err)
 		return
 	}
 	ack := r.Ack
