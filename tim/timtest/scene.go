@@ -211,18 +211,17 @@ func (d *device) text(conv tim.Conversation, text string) tim.Message {
 	})
 }
 
-// tip waits for a tip in a group.
-func (d *device) tip(group tim.GroupID, typ tim.GroupTipType) (tim.Message, tim.GroupTipsElem) {
+// tip waits for a tip in a group about users.
+func (d *device) tip(group tim.GroupID, typ tim.GroupTipType, by tim.UserID, users ...tim.UserID) {
 	d.s.Helper()
-	m := d.message(fmt.Sprintf("the tip %v in %s", typ, group), func(m tim.Message) bool {
+	m := d.message(fmt.Sprintf("the tip %v of %v by %s in %s", typ, users, by, group), func(m tim.Message) bool {
 		tip, ok := only[tim.GroupTipsElem](m)
-		return ok && tip.TipType == typ && m.Conversation() == tim.Group(group)
+		return ok && tip.TipType == typ && tip.OpUser == by && slices.Equal(tip.Users, users)
 	})
 	tip, _ := only[tim.GroupTipsElem](m)
-	if m.Seq == 0 {
-		d.s.Errorf("the tip has no sequence: %+v", m)
+	if m.Seq == 0 || m.Conversation() != tim.Group(group) || tip.GroupID != group {
+		d.s.Errorf("the tip of %s is in %s with sequence %d: %+v", group, m.Conversation(), m.Seq, tip)
 	}
-	return m, tip
 }
 
 // groupReport waits for a report about a group.
