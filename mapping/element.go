@@ -109,6 +109,14 @@ func appendElement(buf []byte, elem tim.Elem) ([]byte, error) {
 
 func elementWord(elem tim.Elem) string {
 	switch elem.(type) {
+	case tim.TextElem:
+		return elementText
+	case tim.CustomElem:
+		return elementCustom
+	case tim.GroupTipsElem:
+		return elementGroupTips
+	case tim.GroupReportElem:
+		return elementGroupReport
 	case tim.ImageElem:
 		return elementImage
 	case tim.SoundElem:
