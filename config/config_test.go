@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -153,6 +154,9 @@ func TestMistakes(t *testing.T) {
 		"account twice":         {"app \"a\" {\n account \"b\" {}\n account \"b\" {}\n}", 2, "twice"},
 		"two authentications":   {"bus \"nats\" {\n  token = \"a\"\n nkey = \"b\"\n}", 1, "keep one"},
 		"user without password": {"bus \"nats\" {\n user = \"a\"\n}", 1, "both"},
+		"nested too deep":       {"\ndata_dir = " + strings.Repeat("(", 100_000), 2, "too deep"},
+		"templates too deep":    {"data_dir = " + strings.Repeat("\"${", 100_000), 1, "too deep"},
+		"too many operators":    {"data_dir = " + strings.Repeat("!", 100_000), 1, "too deep"},
 		"key missing":           {"app \"a\" {\n driver \"sandbox\" {\n url = \"ws://x:1\"\n }\n}", 2, "no usersig"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -196,8 +200,35 @@ func TestDurationAndSize(t *testing.T) {
 	}
 }
 
+// Neither a verb that fits no string, nor an unexported field, where fmt asks
+// no method, shows a secret.
+func TestSecretsNeverPrint(t *testing.T) {
+	s := config.NewSecret("hunter2")
+	hidden := struct{ s config.Secret }{s}
+	for _, verb := range "vsqxXdboOeEfFgGtcUpT" {
+		for _, flags := range []string{"%", "%+", "%#", "% ", "%20"} {
+			format := flags + string(verb)
+			for _, v := range []any{s, &s, struct{ S config.Secret }{s}, hidden, []config.Secret{s}, map[string]config.Secret{"k": s}} {
+				out := strings.ToLower(strings.ReplaceAll(fmt.Sprintf(format, v), " ", ""))
+				if strings.Contains(out, "hunter") || strings.Contains(out, "68756e") || strings.Contains(out, "104117110") {
+					t.Errorf("%s of %T shows it", format, v)
+				}
+			}
+		}
+	}
+	if out, err := json.Marshal(map[string]any{"s": s, "none": config.Secret{}}); err != nil || string(out) != `{"none":"","s":"***"}` {
+		t.Errorf("JSON: %s, %v", out, err)
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(config.Example()))
+	for _, src := range []string{
+		"data_dir = \"${env(\"HOME\")}/x\"", "egress {\n  give_up = \"1d2h\"\n  max_accepted = 1e3\n}",
+		"policy { verbs = [\"a\", null, 5] }", "bus \"nats\" { token = file(\"none\") }", "log = {}", "app {", "journal { reserve = <<E\n5\nE\n}",
+	} {
+		f.Add([]byte(src))
+	}
 	f.Add([]byte("app \"a\" { account \"b\" { usersig = env(\"X\") } }"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		c, err := config.Parse("config.hcl", src)

@@ -91,6 +91,9 @@ func Load(path string) (*Config, error) {
 // Parse reads a configuration from memory; name is what mistakes call it, and
 // file() looks beside it.
 func Parse(name string, src []byte) (*Config, error) {
+	if too := nesting(name, src); too != nil {
+		return nil, &Error{diags: hcl.Diagnostics{too}, files: map[string]*hcl.File{name: {Bytes: src}}}
+	}
 	file, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	d := decoder{files: map[string]*hcl.File{name: file}, eval: evalContext(filepath.Dir(name)), diags: diags}
 	c := Default()
@@ -226,8 +229,8 @@ func (d *decoder) attribute(s setting, attr *hclsyntax.Attribute, field reflect.
 		}
 		d.mistake(where, "Wrong value", "%s: %v.", s.name, err)
 	}
-	if secret, ok := field.Addr().Interface().(*Secret); ok && path != "" && text.AsString() == v.AsString() {
-		secret.path = path
+	if s, ok := field.Addr().Interface().(*Secret); ok && path != "" && text.AsString() == v.AsString() {
+		*s = newSecret(text.AsString(), path)
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -11,38 +12,58 @@ import (
 // Secret is a value that never prints: every formatting verb, JSON and the
 // log show "***". Reveal gives it to the one place that needs it.
 type Secret struct {
+	// fmt asks no method of what lies in an unexported field, and follows a
+	// pointer to a struct, but of a pointer to a pointer it prints the address.
+	held **secret
+}
+
+type secret struct {
 	value string
 	path  string // of the file that it was read from
 }
 
 // NewSecret wraps a value.
-func NewSecret(value string) Secret { return Secret{value: value} }
+func NewSecret(value string) Secret { return newSecret(value, "") }
+
+func newSecret(value, path string) Secret {
+	if value == "" && path == "" {
+		return Secret{}
+	}
+	return Secret{held: new(&secret{value: value, path: path})}
+}
 
 // Reveal returns the value.
-func (s Secret) Reveal() string { return s.value }
+func (s Secret) Reveal() string {
+	if s.held == nil {
+		return ""
+	}
+	return (*s.held).value
+}
 
 // Reread returns the value as it is now: where it came from file(), the file is
 // read again.
 func (s Secret) Reread() (string, error) {
-	if s.path == "" {
-		return s.value, nil
+	if s.held == nil || (*s.held).path == "" {
+		return s.Reveal(), nil
 	}
-	return readSecret(s.path)
+	return readSecret((*s.held).path)
 }
 
 // IsSet says whether there is a value at all.
-func (s Secret) IsSet() bool { return s.value != "" }
+func (s Secret) IsSet() bool { return s.Reveal() != "" }
 
 // String hides the value.
 func (s Secret) String() string {
-	if s.value == "" {
+	if !s.IsSet() {
 		return ""
 	}
 	return "***"
 }
 
-// GoString hides the value.
-func (s Secret) GoString() string { return s.String() }
+// Format hides the value from every verb, those that fit no string included.
+func (s Secret) Format(f fmt.State, _ rune) {
+	_, _ = io.WriteString(f, s.String()) // fmt's own buffer takes everything
+}
 
 // MarshalText hides the value.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
