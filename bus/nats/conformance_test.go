@@ -1,0 +1,204 @@
+package nats
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/bus/bustest"
+)
+
+// TestConformance runs the suite against a real nats-server, in a process of
+// its own.
+func TestConformance(t *testing.T) {
+	bustest.Run(t, bustest.Harness{
+		Start:           startBroker,
+		AttributePrefix: attributePrefix,
+		PublishOnce:     true,
+		FencedForever:   true,
+		LargerThanMax:   2 << 20,
+		MaxCommandBytes: 64 << 10,
+	})
+}
+
+func startBroker(t *testing.T) *bustest.Broker {
+	p := newProcess(t)
+	names := map[bus.Stream]string{}
+	for stream, s := range DefaultStreams() {
+		names[stream] = s.Name
+	}
+	// change edits a stream's configuration, and gives what undoes it.
+	change := func(t *testing.T, stream bus.Stream, edit func(*jetstream.StreamConfig)) (undo func()) {
+		t.Helper()
+		js := admin(t, p.addr())
+		s, err := js.Stream(t.Context(), names[stream])
+		if err != nil {
+			t.Fatal(err)
+		}
+		was := s.CachedInfo().Config
+		is := was
+		edit(&is)
+		if _, err := js.UpdateStream(t.Context(), is); err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			t.Helper()
+			if _, err := js.UpdateStream(context.WithoutCancel(t.Context()), was); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	remove := func(t *testing.T, stream bus.Stream) jetstream.StreamConfig {
+		t.Helper()
+		js := admin(t, p.addr())
+		s, err := js.Stream(t.Context(), names[stream])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := js.DeleteStream(t.Context(), names[stream]); err != nil {
+			t.Fatal(err)
+		}
+		return s.CachedInfo().Config
+	}
+	removed := map[bus.Stream]jetstream.StreamConfig{}
+	signal := bustest.RawMessage{Head: []byte("NATS/1.0 409 Consumer Deleted\r\n\r\n")}
+	return &bustest.Broker{
+		Open: func(ctx context.Context, o bustest.Options) (bus.Bus, error) {
+			cfg := testConfig(t, p.addr())
+			if o.Gate != nil {
+				cfg.URL = "nats://" + o.Gate.Addr()
+			}
+			cfg.MaxCommandBytes = 64 << 10
+			cfg.Structured = o.Structured
+			cfg.Shard = Shard{Index: o.Shard, Count: o.Shards}
+			b, err := Open(ctx, cfg)
+			if err != nil {
+				return nil, err
+			}
+			return b, nil
+		},
+		Gate: func(t *testing.T) *bustest.Gate {
+			return bustest.NewGate(t, p.addr(), func(r *bufio.Reader) (bustest.Frame, error) {
+				f, err := splitNATS(r)
+				return bustest.Frame{Bytes: f.bytes, Store: f.store, Whole: f.whole}, err
+			})
+		},
+		Stop: func(t *testing.T) { p.stop(t) },
+		Kill: func(t *testing.T) { p.kill(t) },
+		Run:  func(t *testing.T) { p.run(t) },
+		LoseTail: func(t *testing.T, fill func()) {
+			p.stop(t)
+			copyTo := t.TempDir()
+			if err := os.CopyFS(copyTo, os.DirFS(p.dir)); err != nil {
+				t.Fatal(err)
+			}
+			p.run(t)
+			fill()
+			p.kill(t)
+			if err := os.RemoveAll(p.dir); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.CopyFS(p.dir, os.DirFS(copyTo)); err != nil {
+				t.Fatal(err)
+			}
+			p.run(t)
+		},
+		Purge: func(t *testing.T, stream bus.Stream) {
+			s, err := admin(t, p.addr()).Stream(t.Context(), names[stream])
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Purge(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		},
+		AgeOut: func(t *testing.T, stream bus.Stream) {
+			undo := change(t, stream, func(c *jetstream.StreamConfig) {
+				c.MaxAge, c.Duplicates = 100*time.Millisecond, 100*time.Millisecond
+			})
+			s, err := admin(t, p.addr()).Stream(t.Context(), names[stream])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for {
+				info, err := s.Info(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				if info.State.Msgs == 0 {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+			undo()
+		},
+		Recreate: func(t *testing.T, stream bus.Stream) {
+			cfg, gone := removed[stream]
+			if !gone {
+				cfg = remove(t, stream)
+			}
+			delete(removed, stream)
+			if _, err := admin(t, p.addr()).CreateStream(t.Context(), cfg); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Remove: func(t *testing.T, stream bus.Stream) { removed[stream] = remove(t, stream) },
+		Forget: func(t *testing.T) {
+			for stream := range names {
+				undo := change(t, stream, func(c *jetstream.StreamConfig) { c.Duplicates = 100 * time.Millisecond })
+				time.Sleep(250 * time.Millisecond) // the window itself
+				undo()
+			}
+		},
+		Refuse: func(t *testing.T, stream bus.Stream) func() {
+			s, err := admin(t, p.addr()).Stream(t.Context(), names[stream])
+			if err != nil {
+				t.Fatal(err)
+			}
+			full := int64(max(s.CachedInfo().State.Msgs, 1))
+			return change(t, stream, func(c *jetstream.StreamConfig) { c.Discard, c.MaxMsgs = jetstream.DiscardNew, full })
+		},
+		Raw: func(t *testing.T, stream bus.Stream, m bustest.RawMessage) {
+			subject := DefaultStreams()[stream].Subject + ".bot.message.send"
+			if m.Head != nil {
+				rawPublish(t, p.addr(), subject, m.Head, m.Value)
+				return
+			}
+			msg := nats.NewMsg(subject)
+			msg.Data = m.Value
+			for _, h := range m.Headers {
+				msg.Header.Add(h.Name, string(h.Value))
+			}
+			if _, err := admin(t, p.addr()).PublishMsg(t.Context(), msg); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Signal: &signal,
+	}
+}
+
+// rawPublish speaks the protocol itself, for headers that no client writes.
+func rawPublish(t *testing.T, addr, subject string, head, value []byte) {
+	t.Helper()
+	conn := dialRaw(t, addr)
+	defer func() { _ = conn.Close() }()
+	r := bufio.NewReader(conn)
+	if _, err := r.ReadString('\n'); err != nil { // INFO
+		t.Fatal(err)
+	}
+	_, err := fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true,\"auth_token\":%q}\r\nHPUB %s %d %d\r\n%s%s\r\nPING\r\n",
+		testToken, subject, len(head), len(head)+len(value), head, value)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if line, err := r.ReadString('\n'); err != nil || line != "PONG\r\n" {
+		t.Fatalf("server says %q, %v", line, err)
+	}
+}
