@@ -40,11 +40,14 @@ type UserSigClaims struct {
 // ExpiresAt is the last second at which the UserSig is good.
 func (c UserSigClaims) ExpiresAt() time.Time {
 	end := c.Time + c.Expire
-	if c.Expire > 0 && end < c.Time {
+	switch {
+	case c.Expire > 0 && end < c.Time:
 		end = math.MaxInt64
+	case c.Expire < 0 && end > c.Time:
+		end = math.MinInt64
 	}
-	// Past the year 9999 a time neither prints nor marshals.
-	return time.Unix(min(end, 253402300799), 0)
+	// Outside the years 0 to 9999 a time neither prints nor marshals.
+	return time.Unix(max(min(end, 253402300799), -62167219200), 0)
 }
 
 // userSigJSON is a UserSig's content. The order is that of Tencent's Go library.

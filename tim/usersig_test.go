@@ -140,12 +140,17 @@ func TestVerifyUserSig(t *testing.T) {
 
 // Numbers at the edge must neither wrap nor panic.
 func TestUserSigExpiryAtTheEdge(t *testing.T) {
-	c := UserSigClaims{Time: 1700000000, Expire: 1<<63 - 1}
-	if got := c.ExpiresAt().Year(); got != 9999 {
-		t.Errorf("expires in the year %d", got)
-	}
-	if _, err := c.ExpiresAt().MarshalJSON(); err != nil {
-		t.Error(err)
+	for year, c := range map[int]UserSigClaims{
+		9999: {Time: 1700000000, Expire: 1<<63 - 1},
+		0:    {Time: -1700000000, Expire: -1 << 63},
+	} {
+		end := c.ExpiresAt().UTC()
+		if end.Year() != year {
+			t.Errorf("%+v expires in the year %d", c, end.Year())
+		}
+		if _, err := end.MarshalJSON(); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
