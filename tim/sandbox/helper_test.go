@@ -55,6 +55,26 @@ func (c *clock) move(d time.Duration) {
 
 func (c *clock) option(o *sandbox.Options) { o.Now = c.now }
 
+// offsetClock is the real clock, and moved on by a test.
+type offsetClock struct {
+	mu sync.Mutex
+	d  time.Duration
+}
+
+func (c *offsetClock) now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.d)
+}
+
+func (c *offsetClock) move(d time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.d += d
+}
+
+func (c *offsetClock) option(o *sandbox.Options) { o.Now = c.now }
+
 // world is a sandbox under test.
 type world struct {
 	t   testing.TB

@@ -99,10 +99,10 @@ func (st *state) apply(position uint64, r record) *message {
 	return nil
 }
 
-// clock is the time that something happened at: t, or later where the clock
-// has stepped back.
+// clock is the time that something happened at: t, or just after what happened
+// last where the clock stood still or stepped back. Times tell the order.
 func (st *state) clock(t int64) int64 {
-	st.lastTime = max(st.lastTime, t)
+	st.lastTime = max(st.lastTime+1, t)
 	return st.lastTime
 }
 
