@@ -230,7 +230,7 @@ func ask[T any](ctx context.Context, c *client, op string, body []byte) (T, erro
 	if err != nil {
 		return result, err
 	}
-	if err := json.Unmarshal(reply, &result); err != nil {
+	if err := unmarshal(reply, &result); err != nil {
 		return result, &tim.Error{
 			Op: opName(op), Code: tim.CodeSDKNetDecodeFailed, Effect: tim.EffectDone,
 			Err: fmt.Errorf("decode the answer: %w", err),

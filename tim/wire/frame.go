@@ -222,3 +222,11 @@ func marshal(value any) ([]byte, error) {
 	}
 	return oneLine(b)
 }
+
+// unmarshal is json.Unmarshal without reading twice what decodes itself.
+func unmarshal(data []byte, into any) error {
+	if u, ok := into.(json.Unmarshaler); ok {
+		return u.UnmarshalJSON(data)
+	}
+	return json.Unmarshal(data, into)
+}

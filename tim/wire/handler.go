@@ -275,6 +275,7 @@ func (h *Handler) open(he hello) (*session, error) {
 	}
 	s := newSession(h, rand.Text(), client, he.MaxMessage)
 	if err := client.Listen(s.report); err != nil {
+		s.cancel()
 		return nil, errors.Join(err, client.Close())
 	}
 	h.mu.Lock()

@@ -74,7 +74,7 @@ func parseSendBody(body []byte) (conv tim.Conversation, msg tim.Message, err err
 			conv.ID, err = stringOf(value)
 		case "message":
 			seen = true
-			err = json.Unmarshal(value, &msg)
+			err = unmarshal(value, &msg)
 		}
 		return err
 	})
@@ -176,7 +176,7 @@ func performMessages(ctx context.Context, history tim.History, body []byte) ([]b
 }
 
 func decode(op string, body []byte, into any) error {
-	if err := json.Unmarshal(body, into); err != nil {
+	if err := unmarshal(body, into); err != nil {
 		return badBody(op, err)
 	}
 	return nil

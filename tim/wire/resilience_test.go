@@ -355,8 +355,8 @@ func TestSignInRefusedAfterRestart(t *testing.T) {
 				t.Errorf("Send: %v", err)
 			}
 			// A cut does not look as if the account were back.
-			r.proxy.cut()
 			before := len(got.connections())
+			r.proxy.cut()
 			eventually(t, "connected again", func() bool {
 				states := got.connections()
 				return len(states) >= before+2 && states[len(states)-1].Status == tim.NetworkConnectFailed &&
@@ -417,8 +417,8 @@ func TestKickedIsNotUndone(t *testing.T) {
 // TestFrozenPeer: heartbeats find out on both sides that nothing comes any
 // more, though no connection is closed.
 func TestFrozenPeer(t *testing.T) {
-	r := newRig(t, HandlerOptions{Heartbeat: 20 * time.Millisecond})
-	c := r.open(func(o *Options) { o.Heartbeat = 20 * time.Millisecond })
+	r := newRig(t, HandlerOptions{Heartbeat: 150 * time.Millisecond})
+	c := r.open(func(o *Options) { o.Heartbeat = 150 * time.Millisecond })
 	ctx := within(t, 20*time.Second)
 	var got collector
 	got.onEach = func(r tim.Report) { r.Ack() }
@@ -427,7 +427,7 @@ func TestFrozenPeer(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Idle is not frozen.
-	time.Sleep(200 * time.Millisecond)
+	time.Sleep(time.Second)
 	if states := got.connections(); len(states) != 0 {
 		t.Fatalf("idle, and told %v", states)
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"reflect"
 	"strings"
 	"sync"
@@ -323,4 +325,68 @@ func TestSizesAreBounded(t *testing.T) {
 		last.Ack()
 		eventually(t, "the report is acknowledged", report.acked.Load)
 	})
+}
+
+// TestOverTLS also shows that the token does not follow a redirect.
+func TestOverTLS(t *testing.T) {
+	far := newFar()
+	h := NewHandler(far, HandlerOptions{Token: testToken})
+	server := httptest.NewTLSServer(h)
+	defer server.Close()
+	defer func() { _ = h.Close() }()
+	roots := server.Client().Transport.(*http.Transport).TLSClientConfig
+	ctx := within(t, 10*time.Second)
+	url := "wss" + strings.TrimPrefix(server.URL, "https")
+	c, err := NewDriver(Options{URL: url, Token: testToken, TLS: roots}).Open(ctx, tim.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Login(ctx, "alice", ""); err != nil {
+		t.Error(err)
+	}
+	_ = c.Close()
+	if _, err := NewDriver(Options{URL: url, Token: testToken}).Open(ctx, tim.Config{}); !errors.Is(err, ErrConnection) {
+		t.Errorf("unknown authority: %v", err)
+	}
+	redirect := httptest.NewServer(http.RedirectHandler(server.URL, http.StatusFound))
+	defer redirect.Close()
+	if _, err := NewDriver(Options{URL: redirect.URL, Token: testToken, TLS: roots}).Open(ctx, tim.Config{}); err == nil {
+		t.Error("followed a redirect")
+	}
+}
+
+func TestHandlerRefuses(t *testing.T) {
+	h := NewHandler(newFar(), HandlerOptions{Token: testToken})
+	none := NewHandler(newFar(), HandlerOptions{})
+	tests := []struct {
+		name, authorization string
+		handler             *Handler
+		want                int
+	}{
+		{"no token", "", h, http.StatusUnauthorized},
+		{"wrong token", "Bearer x", h, http.StatusUnauthorized},
+		{"other scheme", "Basic " + testToken, h, http.StatusUnauthorized},
+		{"no token is set", "Bearer ", none, http.StatusUnauthorized},
+		{"no upgrade", "Bearer " + testToken, h, http.StatusUpgradeRequired},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("Authorization", test.authorization)
+			test.handler.ServeHTTP(w, r)
+			if w.Code != test.want || strings.Contains(w.Body.String(), testToken) {
+				t.Errorf("got %d %s", w.Code, w.Body)
+			}
+		})
+	}
+	_ = h.Close()
+	_ = none.Close()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+testToken)
+	h.ServeHTTP(w, r)
+	if w.Code != http.StatusServiceUnavailable {
+		t.Errorf("after Close: %d", w.Code)
+	}
 }

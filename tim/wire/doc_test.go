@@ -1,0 +1,53 @@
+package wire
+
+import (
+	"os"
+	"strings"
+	"testing"
+)
+
+// TestProtocolExamples reads the frames in PROTOCOL.md as the code does.
+func TestProtocolExamples(t *testing.T) {
+	text, err := os.ReadFile("PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := make(map[string]bool)
+	for i, block := range strings.Split(string(text), "```json\n") {
+		if i == 0 {
+			continue
+		}
+		line, _, _ := strings.Cut(block, "\n")
+		f, err := parseFrame([]byte(line))
+		if err != nil {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		seen[f.kind] = true
+		switch f.kind {
+		case kindHello:
+			if _, no := parseHello([]byte(line)); no != nil {
+				t.Errorf("%s: %s", line, no.Desc)
+			}
+		case kindWelcome:
+			if _, err := parseWelcome([]byte(line)); err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+		case kindReport:
+			if e := decodeEvent(f.event); e.Callback() != "TIMRecvNewMsgCallback" {
+				t.Errorf("%s: %#v", line, e)
+			}
+		case kindRequest:
+			if _, _, err := parseSendBody(f.body); err != nil {
+				t.Errorf("%s: %v", line, err)
+			}
+		}
+	}
+	for _, kind := range []string{
+		kindHello, kindWelcome, kindRefused, kindRequest, kindReply, kindCancel, kindReport, kindAck, kindPing, kindBye,
+	} {
+		if !seen[kind] {
+			t.Errorf("no example of %s", kind)
+		}
+	}
+}
