@@ -24,7 +24,8 @@ app "demo" {
     # random on the first run and kept in <data_dir>/im.key.
     #key = ""
 
-    # What a client presents to the sandbox at <url>. Empty: none.
+    # What a client presents to the sandbox. Empty: made at random on the first run and kept in
+    # <data_dir>/im.token.
     #token = ""
 
     # "ack" keeps a report until it is acknowledged; "push" forgets it once sent, as Tencent's

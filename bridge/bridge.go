@@ -19,7 +19,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sync/errgroup"
 
@@ -29,6 +28,7 @@ import (
 	"github.com/timbridge/timbridge/journal"
 	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/relay"
+	"github.com/timbridge/timbridge/schemas"
 	"github.com/timbridge/timbridge/tim"
 )
 
@@ -84,7 +84,7 @@ type Bridge struct {
 	keeper   *keeper
 	bus      *lateBus
 	probe    *probe
-	sandbox  *embeddedSandbox // nil where the driver is outside
+	sandbox  *SandboxServer // nil where the driver is outside
 	listener net.Listener     // of HTTP, nil where it is off
 	started  time.Time
 }
@@ -181,7 +181,7 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 		Policy:      egress.Policy{Accounts: cfg.Policy.Accounts, Conversations: cfg.Policy.Conversations, Verbs: cfg.Policy.Verbs},
 		Rates:       egress.Rates{Account: cfg.Egress.Rates.Account, Send: cfg.Egress.Rates.Send, Revoke: cfg.Egress.Rates.Revoke, Group: cfg.Egress.Rates.Group},
 	}, egress.Deps{
-		Journal: b.journal, App: app, Commands: b.bus, Mapper: mapping.NewCommands(), Accounts: b.accounts, Poster: b.ingress,
+		Journal: b.journal, App: app, Commands: b.bus, Mapper: b.mapper(), Accounts: b.accounts, Poster: b.ingress,
 		Published: b.relay.Published, Logger: b.logger("egress", cfg.Log.Levels.Egress), Step: b.step,
 	})
 	causes.egress = b.egress
@@ -207,6 +207,15 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 		log: b.log.Named("journal"), now: time.Now, release: map[uint64]time.Time{},
 	}
 	b.probe = &probe{every: max(b.cfg.HTTP.ReadyWithin.Std()/4, 500*time.Millisecond), check: b.bus.Check}
+}
+
+// mapper reads commands.
+func (b *Bridge) mapper() *mapping.Commands {
+	c := &mapping.Commands{Schemas: schemas.New(), MaxData: int(b.cfg.Egress.MaxMessageBytes)}
+	if len(b.cfg.App.Accounts) == 1 {
+		c.Account = tim.UserID(b.cfg.App.Accounts[0].ID)
+	}
+	return c
 }
 
 // lateCauses breaks the circle between ingress and egress.
@@ -334,12 +343,8 @@ func (b *Bridge) tellRepairs(ctx context.Context) error {
 		return nil
 	}
 	for _, s := range repairs {
-		id, err := uuid.NewV7()
-		if err != nil {
-			return err
-		}
-		fact, err := mapping.JournalDamaged(mapping.Observation{App: mapping.App{SDKAppID: b.cfg.App.SDKAppID}, ID: id.String()},
-			b.journal.ID(), mapping.Damage{First: s.First, Last: s.Last, From: s.From, To: s.To}, time.Now())
+		fact, err := mapping.JournalDamaged(mapping.App{SDKAppID: b.cfg.App.SDKAppID}, b.journal.ID(),
+			mapping.Damage{First: s.First, Last: s.Last, From: s.From, To: s.To}, time.Now())
 		if err != nil {
 			return err
 		}
@@ -384,7 +389,7 @@ func (b *Bridge) close() error {
 	var errs []error
 	errs = append(errs, b.bus.close())
 	if b.sandbox != nil {
-		errs = append(errs, b.sandbox.close())
+		errs = append(errs, b.sandbox.Close())
 	}
 	if b.listener != nil {
 		if err := b.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {

@@ -41,7 +41,7 @@ type Driver struct {
 	URL        string   `hcl:"url" doc:"Address of a sandbox that runs by itself, as ws://host:port or wss://host:port. Empty: one runs inside this process."`
 	Listen     string   `hcl:"listen" default:"127.0.0.1:7300" doc:"Where the sandbox inside this process listens, for \"timbridge chat\" and for tests."`
 	Key        Secret   `hcl:"key" doc:"The application's secret key, which UserSigs are signed and checked with. Empty: made at random on the first run and kept in <data_dir>/im.key."`
-	Token      Secret   `hcl:"token" doc:"What a client presents to the sandbox at <url>. Empty: none."`
+	Token      Secret   `hcl:"token" doc:"What a client presents to the sandbox. Empty: made at random on the first run and kept in <data_dir>/im.token."`
 	Delivery   string   `hcl:"delivery" default:"ack" oneof:"ack,push" doc:"\"ack\" keeps a report until it is acknowledged; \"push\" forgets it once sent, as Tencent's service does."`
 	RateLimits bool     `hcl:"rate_limits" default:"true" doc:"Whether the sandbox inside this process limits how often one may send, as the service does."`
 	Heartbeat  Duration `hcl:"heartbeat" default:"2s" min:"100ms" doc:"How often both ends of the connection show that they are alive; three missed ones end it."`

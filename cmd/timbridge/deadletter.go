@@ -145,7 +145,7 @@ func printOriginal(e *env, o mapping.Original) error {
 		return err
 	}
 	for _, h := range msg.Headers {
-		if _, err := fmt.Fprintf(e.out, "    %s: %s\n", h.Key, h.Value); err != nil {
+		if _, err := fmt.Fprintf(e.out, "    %s: %s\n", h.Name, h.Value); err != nil {
 			return err
 		}
 	}

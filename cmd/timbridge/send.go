@@ -43,7 +43,7 @@ func (c sendCmd) Run(ctx context.Context, e *env) error {
 		data.Elements = append(data.Elements, mapping.TextElement(text))
 	}
 	if c.Data != "" {
-		data.Elements = append(data.Elements, mapping.CustomElement(c.Data))
+		data.Elements = append(data.Elements, mapping.Element{Type: "custom", Data: c.Data})
 	}
 	if len(data.Elements) == 0 {
 		return badInput("timbridge send --to bob --text hi", "send what? give --text or --data")

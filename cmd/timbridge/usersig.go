@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/timbridge/timbridge/bridge"
-	"github.com/timbridge/timbridge/config"
 	"github.com/timbridge/timbridge/tim"
 )
 
@@ -39,18 +38,8 @@ func (a app) resolve(e *env) (uint32, string, error) {
 		}
 		return id, strings.TrimSpace(string(b)), nil
 	}
-	key, err := imKey(cfg)
-	return id, key, err
-}
-
-// imKey is the application's key as the configuration gives it, or as the
-// first run made it.
-func imKey(cfg *config.Config) (string, error) {
-	if cfg.App.Driver.Key.IsSet() {
-		return cfg.App.Driver.Key.Reveal(), nil
-	}
 	key, err := bridge.ReadKey(cfg)
-	return key, noSecret(err)
+	return id, key, noSecret(err)
 }
 
 type usersigSignCmd struct {

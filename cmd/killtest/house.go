@@ -1,0 +1,270 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+)
+
+const appID = 1400000000
+
+// house is the processes of one test, and what they need to find each other.
+type house struct {
+	settings
+	key, imToken, busToken string
+	imPort, busPort, http  int
+
+	nats, sandbox, bridge, sender *process
+	logs                          []*os.File
+	senderIn                      io.WriteCloser
+	senderOut                     *os.File
+
+	mu   sync.Mutex
+	said []said
+	read sync.WaitGroup
+}
+
+func secret() (string, error) {
+	b := make([]byte, 32)
+	_, err := rand.Read(b)
+	return hex.EncodeToString(b), err
+}
+
+// newHouse builds the binaries where they are not given, and writes the configurations.
+func newHouse(ctx context.Context, s settings) (*house, error) {
+	h := &house{settings: s}
+	for _, v := range []*string{&h.key, &h.imToken, &h.busToken} {
+		var err error
+		if *v, err = secret(); err != nil {
+			return nil, err
+		}
+	}
+	for _, v := range []*int{&h.imPort, &h.busPort, &h.http} {
+		var err error
+		if *v, err = freePort(); err != nil {
+			return nil, err
+		}
+	}
+	if h.binary == "" {
+		h.binary = filepath.Join(h.dir, "timbridge")
+		if err := build(ctx, "github.com/timbridge/timbridge/cmd/timbridge", h.binary); err != nil {
+			return nil, err
+		}
+	}
+	if h.server == "" {
+		h.server = filepath.Join(h.dir, "nats-server")
+		if err := build(ctx, "github.com/nats-io/nats-server/v2", h.server); err != nil {
+			return nil, err
+		}
+	}
+	if err := h.configure(); err != nil {
+		return nil, err
+	}
+	return h, nil
+}
+
+// freePort asks the kernel for one; it may be taken again before it is used,
+// which the start of the process then says.
+func freePort() (int, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port, nil
+}
+
+func (h *house) configure() error {
+	files := map[string]string{
+		"nats.conf": fmt.Sprintf(`listen: "127.0.0.1:%d"
+authorization { token: %q }
+jetstream { store_dir: %q, sync_interval: always }
+`, h.busPort, h.busToken, filepath.Join(h.dir, "nats")),
+		"sandbox.hcl": fmt.Sprintf(`data_dir = %q
+app "test" {
+  sdkappid = %d
+  driver "sandbox" {
+    listen      = "127.0.0.1:%d"
+    key         = %q
+    token       = %q
+    delivery    = %q
+    rate_limits = false
+    heartbeat   = "1s"
+  }
+}
+`, filepath.Join(h.dir, "im"), appID, h.imPort, h.key, h.imToken, h.delivery),
+		"bridge.hcl": fmt.Sprintf(`data_dir = %q
+app "test" {
+  sdkappid = %d
+  driver "sandbox" {
+    url       = "ws://127.0.0.1:%d"
+    key       = %q
+    token     = %q
+    heartbeat = "1s"
+  }
+  account %q {}
+}
+bus "nats" {
+  url   = "nats://127.0.0.1:%d"
+  token = %q
+}
+journal {
+  # Small and short, so that snapshots and deletions happen while it is killed.
+  segment_bytes     = "1MiB"
+  retention         = "2s"
+  snapshot_interval = "1s"
+  snapshot_entries  = 500
+}
+egress {
+  retry_max = "1s"
+  rates {
+    account = 0
+    group   = 0
+  }
+}
+http { listen = "127.0.0.1:%d" }
+`, filepath.Join(h.dir, "bridge"), appID, h.imPort, h.key, h.imToken, bridgeUser, h.busPort, h.busToken, h.http),
+	}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	var err error
+	open := func(name string) io.Writer {
+		f, e := os.OpenFile(filepath.Join(h.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		err = errors.Join(err, e)
+		h.logs = append(h.logs, f)
+		return f
+	}
+	h.nats = &process{name: "nats-server", path: h.server, args: []string{"-c", filepath.Join(h.dir, "nats.conf")}, log: open("nats")}
+	h.sandbox = &process{name: "sandbox", path: h.binary, args: []string{"sandbox", "-config", filepath.Join(h.dir, "sandbox.hcl")}, log: open("sandbox")}
+	h.bridge = &process{name: "bridge", path: h.binary, args: []string{"run", "-config", filepath.Join(h.dir, "bridge.hcl")}, log: open("bridge")}
+	return err
+}
+
+// victimProcess is who is killed.
+func (h *house) victimProcess() *process {
+	switch h.victim {
+	case "sandbox":
+		return h.sandbox
+	case "nats":
+		return h.nats
+	}
+	return h.bridge
+}
+
+// startSender starts the people, and takes down what they say they said.
+func (h *house) startSender() error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	r, w, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	in, inw, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	h.senderIn, h.senderOut = inw, w
+	h.sender = &process{name: "sender", path: self, log: os.Stderr, stdin: in, stdout: w, args: []string{
+		"sender", "-url", fmt.Sprintf("ws://127.0.0.1:%d", h.imPort), "-token", h.imToken, "-key", h.key,
+		"-group", string(talkGroup()), "-rate", fmt.Sprint(h.rate),
+	}}
+	if err := h.sender.start(); err != nil {
+		return err
+	}
+	// Only the child holds these ends now.
+	err = errors.Join(w.Close(), in.Close())
+	h.read.Go(func() {
+		defer r.Close()
+		lines := bufio.NewScanner(r)
+		for lines.Scan() {
+			var m said
+			if json.Unmarshal(lines.Bytes(), &m) == nil {
+				h.mu.Lock()
+				h.said = append(h.said, m)
+				h.mu.Unlock()
+			}
+		}
+	})
+	return err
+}
+
+// stopSender lets everybody finish the message they are at.
+func (h *house) stopSender(patience time.Duration) error {
+	if h.sender == nil {
+		return nil
+	}
+	err := h.senderIn.Close()
+	select {
+	case <-h.sender.exited():
+	case <-time.After(patience):
+		err = errors.Join(err, errors.New("the sender did not end"), h.sender.kill())
+	}
+	h.read.Wait()
+	return errors.Join(err, h.sender.failure())
+}
+
+// ready says whether the bridge says that it is.
+func (h *house) ready(ctx context.Context) (bool, string) {
+	c, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(c, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/ready", h.http), nil)
+	if err != nil {
+		return false, err.Error()
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false, err.Error()
+	}
+	defer res.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(res.Body, 64<<10))
+	if err != nil {
+		return false, err.Error()
+	}
+	return res.StatusCode == http.StatusOK, string(bytes.TrimSpace(body))
+}
+
+func (h *house) awaitReady(ctx context.Context, limit time.Duration) error {
+	deadline := time.Now().Add(limit)
+	why := ""
+	for time.Now().Before(deadline) {
+		var ok bool
+		if ok, why = h.ready(ctx); ok {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		wait(ctx, 20*time.Millisecond)
+	}
+	return fmt.Errorf("the bridge is not ready after %s: %s", limit, why)
+}
+
+// close ends everything that still runs.
+func (h *house) close() error {
+	var errs []error
+	if h.sender != nil {
+		errs = append(errs, h.sender.kill())
+	}
+	errs = append(errs, h.bridge.stop(15*time.Second), h.sandbox.stop(10*time.Second), h.nats.stop(10*time.Second))
+	for _, f := range h.logs {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}

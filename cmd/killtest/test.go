@@ -1,0 +1,270 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/timbridge/timbridge/tim"
+	"github.com/timbridge/timbridge/tim/wire"
+)
+
+// test is one whole run.
+func test(ctx context.Context, s settings) (err error) {
+	made := s.dir == ""
+	if made {
+		if s.dir, err = os.MkdirTemp("", "timbridge-killtest-"); err != nil {
+			return err
+		}
+	} else if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	started := time.Now()
+	h, err := newHouse(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		err = errors.Join(err, h.close())
+		switch {
+		case err != nil:
+			err = fmt.Errorf("%w\nseed %d; logs and data are in %s", err, s.seed, s.dir)
+		case made && !s.keep:
+			err = os.RemoveAll(s.dir)
+		}
+	}()
+	for _, p := range []*process{h.nats, h.sandbox, h.bridge} {
+		if err := p.start(); err != nil {
+			return err
+		}
+	}
+	nc, js, err := connect(ctx, h.busPort, h.busToken)
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	if err := h.awaitReady(ctx, 30*time.Second); err != nil {
+		return err
+	}
+	fmt.Printf("ready after %s; killing the %s, delivery %q, seed %d\n", time.Since(started).Round(time.Millisecond), s.victim, s.delivery, s.seed)
+
+	o := &orders{js: js, rng: rand.New(rand.NewPCG(s.seed, 1))}
+	if err := h.makeTalk(ctx, o); err != nil {
+		return err
+	}
+	if err := h.startSender(); err != nil {
+		return err
+	}
+	stop, commanding := make(chan struct{}), make(chan error, 1)
+	go func() { commanding <- o.run(ctx, s.rate, stop) }()
+
+	killErr := h.killAll(ctx, rand.New(rand.NewPCG(s.seed, 2)))
+	close(stop)
+	cmdErr := <-commanding
+	sendErr := h.stopSender(100 * time.Second)
+	if err := errors.Join(killErr, cmdErr, sendErr); err != nil {
+		return err
+	}
+	settling := time.Now()
+	e, err := h.settled(ctx, js, o)
+	if err != nil {
+		return err
+	}
+	if ready, why := h.ready(ctx); !ready {
+		return fmt.Errorf("the bridge is not ready in the end: %s", why)
+	}
+	f, err := e.check()
+	fmt.Printf("%d messages answered, %d commands taken: %d succeeded, %d failed, %d in doubt; %d events; settled %s after the load; took %s\n",
+		f.Said, f.Taken, f.Succeeded, f.Failed, f.InDoubt, f.Events, time.Since(settling).Round(time.Millisecond), time.Since(started).Round(time.Second))
+	if err == nil {
+		fmt.Println("every promise held")
+	}
+	return err
+}
+
+// makeTalk has the bridge create the group in which everybody talks.
+func (h *house) makeTalk(ctx context.Context, o *orders) error {
+	members := []map[string]string{}
+	for _, p := range people {
+		members = append(members, map[string]string{"user_id": string(p)})
+	}
+	err := o.publish(ctx, ordered{id: talkCommand, verb: "group.create", in: talkGroup()},
+		map[string]any{"group_type": "public", "name": "talk", "members": members})
+	if err != nil {
+		return err
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for time.Now().Before(deadline) {
+		outcomes, err := readStream(ctx, o.js, "TIM_OUTCOMES")
+		if err != nil {
+			return err
+		}
+		if len(outcomes) > 0 {
+			if outcomes[0].typ != "io.timbridge.command.succeeded.v1" {
+				return fmt.Errorf("the group cannot be created: %s", outcomes[0].data)
+			}
+			return nil
+		}
+		wait(ctx, 20*time.Millisecond)
+	}
+	return errors.New("the group was not created within 30 s")
+}
+
+// killAll kills as often as asked.
+func (h *house) killAll(ctx context.Context, rng *rand.Rand) error {
+	if len(h.steps) > 0 {
+		return h.killAtSteps(ctx, rng)
+	}
+	victim := h.victimProcess()
+	for i := range h.kills {
+		// Sometimes at once, while it is still starting; mostly under way.
+		pause := time.Duration(rng.ExpFloat64() * float64(700*time.Millisecond))
+		wait(ctx, min(pause, 3*time.Second))
+		if err := h.alive(); err != nil {
+			return err
+		}
+		if err := victim.kill(); err != nil {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		wait(ctx, time.Duration(rng.IntN(300))*time.Millisecond)
+		if err := victim.start(); err != nil {
+			return err
+		}
+		if (i+1)%10 == 0 {
+			fmt.Printf("killed %d times\n", i+1)
+		}
+	}
+	// A while of peace under load, in which all comes back by itself.
+	return h.awaitReady(ctx, 30*time.Second)
+}
+
+// alive says when somebody ended by himself, which nobody ever may.
+func (h *house) alive() error {
+	for _, p := range []*process{h.nats, h.sandbox, h.bridge, h.sender} {
+		select {
+		case <-p.exited():
+			return fmt.Errorf("%s ended by itself: %w", p.name, errors.Join(p.failure(), errors.New("see its log")))
+		default:
+		}
+	}
+	return nil
+}
+
+// stepPatience is how long a step may take to be come to.
+const stepPatience = 60 * time.Second
+
+// killAtSteps has the bridge end itself at each named step.
+func (h *house) killAtSteps(ctx context.Context, rng *rand.Rand) error {
+	for _, step := range h.steps {
+		for range h.each {
+			nth := 1 + rng.IntN(60)
+			if step == "snapshot" || step == "segment_deleted" {
+				nth = 1 // rare ones
+			}
+			if err := h.bridge.kill(); err != nil {
+				return err
+			}
+			if err := h.bridge.start(fmt.Sprintf("TIMBRIDGE_KILL_AT=%s:%d", step, nth)); err != nil {
+				return err
+			}
+			select {
+			case <-h.bridge.exited():
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-time.After(stepPatience):
+				return fmt.Errorf("the bridge did not come to step %q for the %d. time within %s", step, nth, stepPatience)
+			}
+			if !h.bridge.killed() {
+				return fmt.Errorf("the bridge ended by itself on the way to step %q: %w", step, h.bridge.failure())
+			}
+			if err := h.bridge.start(); err != nil {
+				return err
+			}
+			if err := h.awaitReady(ctx, 30*time.Second); err != nil {
+				return fmt.Errorf("after a kill at step %q: %w", step, err)
+			}
+		}
+		fmt.Printf("killed at %s %d times\n", step, h.each)
+	}
+	return nil
+}
+
+// settled waits until everything that is still to come has come.
+func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) (*evidence, error) {
+	e := &evidence{said: h.said, taken: o.taken}
+	deadline := time.Now().Add(h.settle)
+	for {
+		var err error
+		if e.events, err = readStream(ctx, js, "TIM_EVENTS"); err != nil {
+			return nil, err
+		}
+		if e.outcomes, err = readStream(ctx, js, "TIM_OUTCOMES"); err != nil {
+			return nil, err
+		}
+		if e.complete() || time.Now().After(deadline) {
+			break
+		}
+		wait(ctx, time.Second)
+	}
+	// Whatever would come twice, or too late, comes within a little while.
+	wait(ctx, 3*time.Second)
+	var err error
+	if e.events, err = readStream(ctx, js, "TIM_EVENTS"); err != nil {
+		return nil, err
+	}
+	if e.outcomes, err = readStream(ctx, js, "TIM_OUTCOMES"); err != nil {
+		return nil, err
+	}
+	e.history, err = h.readHistory(ctx)
+	return e, err
+}
+
+// readHistory asks the IM service itself what was said, as each of the people.
+func (h *house) readHistory(ctx context.Context) (map[tim.Conversation][]tim.Message, error) {
+	driver := wire.NewDriver(wire.Options{URL: fmt.Sprintf("ws://127.0.0.1:%d", h.imPort), Token: h.imToken})
+	out := map[tim.Conversation][]tim.Message{}
+	for i, user := range people {
+		s := &sender{driver: driver, key: h.key, sdkappid: appID}
+		client, err := s.signIn(ctx, user)
+		if err != nil {
+			return nil, err
+		}
+		history, ok := client.(tim.History)
+		if !ok {
+			return nil, errors.New("the sandbox has no history")
+		}
+		all, err := readAll(ctx, history, tim.C2C(bridgeUser))
+		if err == nil && i == 0 {
+			out[tim.Group(talkGroup())], err = readAll(ctx, history, tim.Group(talkGroup()))
+		}
+		if err = errors.Join(err, client.Close()); err != nil {
+			return nil, fmt.Errorf("history of %s: %w", user, err)
+		}
+		out[tim.C2C(user)] = all
+	}
+	return out, nil
+}
+
+func readAll(ctx context.Context, h tim.History, conv tim.Conversation) ([]tim.Message, error) {
+	var all []tim.Message
+	var before *tim.Message
+	for {
+		page, err := h.Messages(ctx, conv, tim.HistoryQuery{Before: before, Count: 100})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page...)
+		if len(page) < 100 {
+			return all, nil
+		}
+		before = &page[len(page)-1]
+	}
+}
