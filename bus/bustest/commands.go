@@ -344,7 +344,7 @@ func readThroughCuts(s *suite) {
 	wg.Go(func() {
 		for {
 			select {
-			case <-time.After(60 * time.Millisecond):
+			case <-time.After(150 * time.Millisecond):
 				gate.Cut()
 			case <-stop.Done():
 				return

@@ -129,15 +129,15 @@ func cutAllTheTime(s *suite) {
 	wg.Go(func() {
 		for {
 			select {
-			case <-time.After(35 * time.Millisecond):
+			case <-time.After(150 * time.Millisecond):
 				gate.Cut()
 			case <-stop.Done():
 				return
 			}
 		}
 	})
-	for i := range 25 {
-		msgs := p.messages(20+i*5, bus.Events, bus.Outcomes)
+	for i := range 40 {
+		msgs := p.messages(50+i*5, bus.Events, bus.Outcomes)
 		p.send(p.plan(msgs), msgs, false)
 	}
 	stopped()

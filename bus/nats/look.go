@@ -155,13 +155,7 @@ func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal strin
 			j, sequence, ok := owner(m.header)
 			own := ok && j == journal
 			if m.sequence == part.End {
-				// The message that the target ended with must still be the one
-				// it was, else the tail was lost and grew again past its end.
-				if part.EndTime.IsZero() {
-					lost = !own || sequence >= part.Sequences[0]
-				} else {
-					lost = !m.time.Equal(part.EndTime)
-				}
+				lost = !isEnd(m, part, journal)
 				return !lost
 			}
 			switch {
@@ -191,6 +185,30 @@ func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal strin
 		return 0, 0, err
 	}
 	return through(part.Sequences, highest), info.State.LastSeq, nil
+}
+
+// isEnd says that the message at a part's planned end is still the one that
+// the target ended with then: else the tail was lost, and has grown again past
+// its end. Where the plan does not know its time, it was ours.
+func isEnd(m stored, part *bus.Part, journal string) bool {
+	if !part.EndTime.IsZero() {
+		return m.time.Equal(part.EndTime)
+	}
+	j, sequence, ok := owner(m.header)
+	return ok && j == journal && sequence < part.Sequences[0]
+}
+
+// endHolds says that a stream still has, or has removed itself, what a part
+// came after.
+func (b *Bus) endHolds(ctx context.Context, info *jetstream.StreamInfo, part *bus.Part, journal string) (bool, error) {
+	if info.State.LastSeq < part.End {
+		return false, nil
+	}
+	m, err := b.get(ctx, info.Config.Name, getRequest{Seq: part.End})
+	if errors.Is(err, errNoMessage) {
+		return true, nil
+	}
+	return err == nil && isEnd(m, part, journal), err
 }
 
 // through is how many of the sequences are not above the highest.
@@ -272,9 +290,16 @@ func (b *Bus) verify(ctx context.Context, journal string, part *bus.Part) (*bus.
 	if own >= final {
 		return nil, nil
 	}
-	if same && info.State.LastSeq >= part.End {
-		// What was published before this part lay below its end, which is there.
-		own = max(own, part.Sequences[0]-1)
+	if own == 0 && same && part.End > 0 {
+		// Nothing of ours is there. Where what the part came after is, or was
+		// removed in its turn, so was everything before the part.
+		holds, err := b.endHolds(ctx, info, part, journal)
+		if err != nil {
+			return nil, err
+		}
+		if holds {
+			own = part.Sequences[0] - 1
+		}
 	}
 	return &bus.Loss{Target: part.Target, After: own}, nil
 }
