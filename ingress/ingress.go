@@ -3,6 +3,7 @@ package ingress
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -127,68 +128,206 @@ var (
 // Ingress records what the IM service reports. Its methods may be called at
 // once from several goroutines.
 type Ingress struct {
-	cfg  Config
-	deps Deps
-	log  hclog.Logger
+	cfg      Config
+	deps     Deps
+	log      hclog.Logger
+	queue    *queue
+	counters counters
+	wg       sync.WaitGroup // goroutines that Run waits for
+	done     chan struct{}  // closed when Run has ended
 
-	seen *seen
+	mu        sync.RWMutex // of what follows
+	seen      *seen        // only the appender changes it
+	accounts  map[tim.UserID]*account
+	appending bool // an append is under way that seen does not have yet
+	fullSince time.Time
 
-	done    chan struct{} // closed when Run has ended
-	closeMu sync.Once
+	readMu   sync.Mutex
+	readBusy map[string]chan struct{} // conversations that are being read, by subject
 }
 
-// New makes an ingress. Its projection is empty: load a snapshot and apply the
-// journal's entries, then call Run.
-func New(cfg Config, deps Deps) *Ingress { panic("unwritten") }
+// New makes an ingress. Its projection is empty: load a snapshot, apply the
+// journal's entries after it, then call Run.
+func New(cfg Config, deps Deps) *Ingress {
+	cfg = cfg.withDefaults()
+	if deps.Logger == nil {
+		deps.Logger = hclog.NewNullLogger()
+	}
+	if deps.Now == nil {
+		deps.Now = time.Now
+	}
+	if deps.Step == nil {
+		deps.Step = func(string) {}
+	}
+	return &Ingress{
+		cfg:      cfg,
+		deps:     deps,
+		log:      deps.Logger,
+		queue:    newQueue(cfg.Queue, cfg.QueueBytes),
+		done:     make(chan struct{}),
+		seen:     newSeen(cfg.MaxSeen),
+		accounts: make(map[tim.UserID]*account),
+		readBusy: make(map[string]chan struct{}),
+	}
+}
 
-// Run does the work until ctx ends (it then returns nil), or the journal fails.
-// It waits for every goroutine it started.
-func (in *Ingress) Run(ctx context.Context) error { panic("unwritten") }
+// Run does the work until ctx ends, and then returns nil; or until the journal
+// fails, and then returns why. It waits for every goroutine it started. What
+// is not on disk by then is not acknowledged. It is called once.
+func (in *Ingress) Run(ctx context.Context) error {
+	runCtx, cancel := context.WithCancel(ctx)
+	err := newAppender(in).run(runCtx)
+	cancel()
+	in.queue.close()
+	close(in.done)
+	in.wg.Wait()
+	return err
+}
 
 // Handler returns the handler of an account's reports, for [tim.Client].Listen.
-// What it is told is held until [Ingress.CatchUp] has run for the account: call
-// that after each sign-in and each reconnect. The handler blocks while the
-// queue is full, and no longer than Run runs; a report that comes after that is
-// dropped unacknowledged.
-func (in *Ingress) Handler(account tim.UserID) tim.Handler { panic("unwritten") }
-
-// CatchUp reads from history what the account missed, and then lets its live
-// reports through. Call it after each sign-in and each reconnect, with the
-// client that is signed in.
-func (in *Ingress) CatchUp(ctx context.Context, account tim.UserID, client tim.Client, since time.Time) error {
-	panic("unwritten")
+// Messages that it is told are held until [Ingress.CatchUp] has run for the
+// account: call that after each sign-in and each reconnect. The handler blocks
+// while the queue is full, and no longer than Run runs: a report that comes
+// after that is dropped, unacknowledged.
+func (in *Ingress) Handler(account tim.UserID) tim.Handler {
+	acct := in.accountOf(account)
+	in.queue.pushCall(func(a *appender) { a.announce(acct) })
+	return func(r tim.Report) {
+		in.deps.Step("report_in")
+		in.queue.pushReport(in.translate(acct, r), in.done)
+	}
 }
 
 // RecordFact journals facts that are the bridge's own, account.* and bridge.*,
-// all or none, and returns once they are on disk. One that is known already is
-// left out.
-func (in *Ingress) RecordFact(ctx context.Context, facts ...mapping.Fact) error { panic("unwritten") }
-
-// Post records what came of a send, in one append: the message's facts, unless
-// they were seen before, and the outcome's entries, whose Position and Time it
-// sets. It may use the journal's reserve. recorded says whether facts were
-// recorded by this call.
-func (in *Ingress) Post(ctx context.Context, facts []mapping.Fact, outcome []journal.Entry) (recorded bool, err error) {
-	panic("unwritten")
+// all or none, and returns once they are on disk. Those that are recorded
+// already are left out.
+func (in *Ingress) RecordFact(ctx context.Context, facts ...mapping.Fact) error {
+	if len(facts) == 0 {
+		return nil
+	}
+	u := new(unit)
+	if err := in.fill(u, facts); err != nil {
+		return fmt.Errorf("ingress: %w", err)
+	}
+	return in.do(ctx, func(a *appender) error { a.record(u); return nil })
 }
 
-// LastConnected returns the service's time up to which everything told to the
-// account is journaled, zero when it was never signed in.
-func (in *Ingress) LastConnected(account tim.UserID) time.Time { panic("unwritten") }
+// LastConnected returns the service's time through which everything the
+// account was told is journaled; zero when it was never signed in.
+func (in *Ingress) LastConnected(account tim.UserID) time.Time {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	if a := in.seen.accounts[account]; a != nil {
+		return timeOf(a.through)
+	}
+	return time.Time{}
+}
 
 // Name is the projection's name in a snapshot.
 func (in *Ingress) Name() string { return "ingress.seen" }
 
 // Apply learns from an entry of the journal; one that was applied before is
-// passed over. The bridge applies what follows the loaded snapshot, before
-// Run; then ingress applies what it appends by itself.
-func (in *Ingress) Apply(e journal.Entry) error { panic("unwritten") }
+// passed over. The bridge applies what follows the loaded snapshot, before Run;
+// from then on ingress applies what it appends by itself, and every fact has
+// to be appended by it.
+func (in *Ingress) Apply(e journal.Entry) error {
+	n, err := noteOfEntry(e)
+	if err != nil {
+		return err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.seen.apply(e.Position, e.Time.Unix(), &n)
+	return nil
+}
 
-// Save returns the projection and the journal position it stands for.
-func (in *Ingress) Save() (position uint64, body []byte, err error) { panic("unwritten") }
+// Save returns the projection, and the journal's position that it stands for.
+func (in *Ingress) Save() (position uint64, body []byte, err error) {
+	in.mu.RLock()
+	v, position := in.seen.view(), in.seen.position
+	if !in.appending {
+		// Whatever others have appended since has nothing for it.
+		position = max(position, in.deps.Journal.Last())
+	}
+	in.mu.RUnlock()
+	return position, v.encode(), nil
+}
 
-// Load replaces the projection by a saved one.
-func (in *Ingress) Load(position uint64, body []byte) error { panic("unwritten") }
+// Load replaces the projection by a saved one. It is called before Run.
+func (in *Ingress) Load(position uint64, body []byte) error {
+	s, err := decodeSeen(position, body, in.cfg.MaxSeen)
+	if err != nil {
+		return err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	in.seen = s
+	return nil
+}
 
-// Stats returns the figures of this moment.
-func (in *Ingress) Stats() Stats { panic("unwritten") }
+// do runs f in the appender's goroutine and returns its error once what it put
+// into the batch is on disk.
+func (in *Ingress) do(ctx context.Context, f func(*appender) error) error {
+	done := make(chan error, 1)
+	return in.wait(ctx, done, in.queue.pushCall(call(f, done)))
+}
+
+// doInTurn is do, after all reports that wait already.
+func (in *Ingress) doInTurn(ctx context.Context, f func(*appender) error) error {
+	done := make(chan error, 1)
+	return in.wait(ctx, done, in.queue.pushReport(&report{call: call(f, done)}, ctx.Done()))
+}
+
+func call(f func(*appender) error, done chan<- error) func(*appender) {
+	return func(a *appender) {
+		err := f(a)
+		a.batch.after = append(a.batch.after, func() { done <- err })
+	}
+}
+
+func (in *Ingress) wait(ctx context.Context, done <-chan error, pushed bool) error {
+	if !pushed {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return ErrClosed
+	}
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-in.done:
+		return ErrClosed
+	}
+}
+
+func (in *Ingress) accountOf(user tim.UserID) *account {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	a := in.accounts[user]
+	if a == nil {
+		a = &account{user: user, held: make(map[string]*held)}
+		in.accounts[user] = a
+	}
+	return a
+}
+
+// has says whether what the key names is journaled.
+func (in *Ingress) has(k mapping.Key) bool {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	return in.seen.has(k)
+}
+
+func (in *Ingress) setFull(full bool) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if full {
+		in.fullSince = time.Now()
+		in.log.Error("the journal is full: reports wait, and are not acknowledged, until there is space")
+		return
+	}
+	in.log.Info("the journal takes reports again", "after", time.Since(in.fullSince).Round(time.Millisecond))
+	in.fullSince = time.Time{}
+}

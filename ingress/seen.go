@@ -1,3 +1,201 @@
 package ingress
 
-type seen struct{}
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/tim"
+)
+
+// keepHashes is how long a message is remembered one by one. The service keeps
+// history for seven days, so nothing older is told again.
+const keepHashes = 8 * 24 * time.Hour
+
+// seen is the projection of the journal that ingress decides by: what has been
+// recorded, and how far each account has come. It depends on nothing but the
+// entries it was given and their order. The appender alone changes it, under
+// Ingress.mu.
+type seen struct {
+	max      int
+	position uint64 // everything of ours through here is in it
+	now      int64  // when the newest entry was journaled, in seconds
+
+	hashes hashSet
+	// forgotten is when the newest forgotten hash was journaled: whether
+	// something said before that was seen cannot be told. 0 when none was.
+	forgotten int64
+
+	groups          map[tim.GroupID]*group
+	groupsForgotten int64 // as forgotten, of groups
+
+	talks map[hash]talk
+
+	accounts map[tim.UserID]*accountSeen
+	damages  []damage // rising by position
+}
+
+// talk is what is known of a one-to-one conversation: that it is known.
+type talk struct {
+	last int64 // the service's time of its newest message
+	at   int64 // when that was journaled
+}
+
+// accountSeen is how far an account has come.
+type accountSeen struct {
+	floor, through int64 // see progress
+	provisional    bool
+	caught         uint64 // position of the last catch-up that ended well
+}
+
+// damage is a stretch that a repair of the journal gave up: what was said from
+// then on is read back from history, whatever else is known.
+type damage struct {
+	position uint64 // of the entry that told it
+	from     int64  // the time before it, in seconds; 0 when not known
+}
+
+// maxDamages bounds the damages remembered one by one.
+const maxDamages = 16
+
+func newSeen(maxSeen int) *seen {
+	return &seen{
+		max:      maxSeen,
+		groups:   make(map[tim.GroupID]*group),
+		talks:    make(map[hash]talk),
+		accounts: make(map[tim.UserID]*accountSeen),
+	}
+}
+
+// apply learns from the entry at position, journaled at that second.
+func (s *seen) apply(position uint64, at int64, n *note) {
+	if position <= s.position {
+		return
+	}
+	s.position = position
+	if n.what == noteNone {
+		return
+	}
+	s.now = max(s.now, at)
+	if n.known {
+		s.hashes.add(n.hash, uint32(s.now))
+	}
+	if n.posted {
+		t := s.talks[n.talk]
+		s.talks[n.talk] = talk{last: max(t.last, n.at), at: s.now}
+	}
+	switch n.what {
+	case noteGroup:
+		g := s.groups[n.group]
+		if g == nil {
+			g = &group{low: n.seq, high: n.seq, topTime: n.at}
+			s.groups[n.group] = g
+		} else {
+			g.add(n.seq, n.at)
+		}
+		g.at = s.now
+	case noteGap:
+		if g := s.groups[n.group]; g != nil {
+			g.tell(n.first, n.last)
+		}
+	case noteDismissed:
+		if g := s.groups[n.group]; g != nil {
+			g.ended = n.at
+		}
+	case noteProgress:
+		s.applyProgress(position, n.progress)
+	case noteDamaged:
+		s.damages = append(s.damages, damage{position: position, from: n.from})
+		if len(s.damages) > maxDamages {
+			s.damages[1].from = min(s.damages[0].from, s.damages[1].from)
+			s.damages = slices.Delete(s.damages, 0, 1)
+		}
+	}
+	s.forget()
+}
+
+func (s *seen) applyProgress(position uint64, p progress) {
+	a := s.accounts[p.Account]
+	if a == nil {
+		a = new(accountSeen)
+		s.accounts[p.Account] = a
+	}
+	a.floor, a.through, a.provisional = p.Floor, p.Through, p.Provisional
+	if p.CaughtUp {
+		a.caught = position
+	}
+}
+
+// forget keeps the projection within its bounds, the oldest first.
+func (s *seen) forget() {
+	for s.hashes.count > 0 {
+		oldest := int64(s.hashes.oldest().at)
+		if s.hashes.count <= s.max && s.now-oldest <= int64(keepHashes/time.Second) {
+			break
+		}
+		s.hashes.dropOldest()
+		s.forgotten = max(s.forgotten, oldest)
+	}
+	if limit := s.maxGroups(); len(s.groups) > limit {
+		ids := make([]tim.GroupID, 0, len(s.groups))
+		for id := range s.groups {
+			ids = append(ids, id)
+		}
+		slices.SortFunc(ids, func(a, b tim.GroupID) int {
+			return cmp.Or(cmp.Compare(s.groups[a].at, s.groups[b].at), cmp.Compare(a, b))
+		})
+		for _, id := range ids[:len(ids)-limit*7/8] {
+			s.groupsForgotten = max(s.groupsForgotten, s.groups[id].at)
+			delete(s.groups, id)
+		}
+	}
+	if limit := s.maxGroups(); len(s.talks) > limit {
+		keys := make([]hash, 0, len(s.talks))
+		for k := range s.talks {
+			keys = append(keys, k)
+		}
+		slices.SortFunc(keys, func(a, b hash) int {
+			return cmp.Or(cmp.Compare(s.talks[a].at, s.talks[b].at), slices.Compare(a[:], b[:]))
+		})
+		for _, k := range keys[:len(keys)-limit*7/8] {
+			delete(s.talks, k)
+		}
+	}
+}
+
+// maxGroups bounds the groups, and the one-to-one conversations, remembered.
+func (s *seen) maxGroups() int { return max(8, s.max/4) }
+
+// has says whether what the key names is recorded.
+func (s *seen) has(k mapping.Key) bool {
+	switch k.Kind {
+	case mapping.KeyHash:
+		return s.hashes.has(k.Hash)
+	case mapping.KeyGroupSeq:
+		return s.groups[k.Group].placeOf(k.Seq, k.Time) == placeSeen
+	}
+	return false
+}
+
+// doubtful says whether something said at that time may have been recorded and
+// forgotten since.
+func (s *seen) doubtful(at int64) bool { return s.forgotten != 0 && at != 0 && at <= s.forgotten }
+
+// recheckFrom is the time from which on everything the account was told is to
+// be read from history again, because a repair of the journal has lost some of it.
+func (s *seen) recheckFrom(account tim.UserID) (from int64, recheck bool) {
+	var caught uint64
+	if a := s.accounts[account]; a != nil {
+		caught = a.caught
+	}
+	for _, d := range s.damages {
+		if d.position > caught {
+			if !recheck || d.from < from {
+				from = d.from
+			}
+			recheck = true
+		}
+	}
+	return from, recheck
+}

@@ -1,49 +1,112 @@
 package ingress
 
 import (
+	"maps"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/timbridge/timbridge/tim"
 )
 
-// Stats are figures for metrics, states and readiness. Counters rise from New on.
+// Stats are figures for metrics, states and readiness. Counters count from New on.
 type Stats struct {
-	// Reports by callback: what the drivers handed in.
+	// Reports is what the drivers handed in, by the SDK's callback.
 	Reports map[string]uint64
-	// Recorded are the facts journaled, Repeats the messages and other facts
-	// dropped because they had been seen, Late those published although newer
-	// ones of their conversation were published before.
+	// Recorded counts the facts journaled; Repeats the messages, and other
+	// things, that were recorded already; Late the messages recorded after
+	// newer ones of their conversation, or so old that it cannot be told
+	// whether they were recorded before.
 	Recorded, Repeats, Late uint64
-	// Gaps are the account.gap_detected facts.
+	// Gaps counts the account.gap_detected facts.
 	Gaps uint64
-	// Read are the messages read from history.
+	// Read counts the messages read from history, those that were recorded
+	// already among them.
 	Read uint64
+	// Unmappable counts reports that could not be recorded in any form.
+	Unmappable uint64
 	// Queued and QueuedBytes are the reports that wait for the appender.
 	Queued, QueuedBytes int
 	// Waiting are messages of groups that wait for an earlier sequence.
 	Waiting int
-	// Full says that the journal takes no ordinary appends; Since is when it began.
+	// Full says that the journal takes no reports, and FullSince since when.
 	Full      bool
 	FullSince time.Time
-	// Seen is the number of messages remembered one by one, Groups of groups
-	// remembered by sequence. Horizon is the time of the newest message that
-	// had to be forgotten: a repeat of one older than that is not known as one.
-	// It is zero when nothing was forgotten.
+	// Seen is how many messages are remembered one by one, Groups how many
+	// groups by their sequence. Horizon is when the newest message that had to
+	// be forgotten was journaled, zero while none was: whether something said
+	// before that was recorded cannot be told.
 	Seen, Groups int
 	Horizon      time.Time
-	// Accounts by user.
+	// Accounts has the accounts with a handler, or of which something is known.
 	Accounts map[tim.UserID]AccountStats
 }
 
 // AccountStats is the state of one account.
 type AccountStats struct {
-	// CatchingUp is true from New, or the loss of the connection, until a
-	// CatchUp has ended well.
+	// CatchingUp is true from the start, and from each loss of the connection,
+	// until a CatchUp has ended well: messages are held.
 	CatchingUp bool
-	// Conversations are those that are still to be read from history, Held the
-	// messages that wait for that.
+	// Conversations of which messages are held, or that are to be read; Held
+	// is the number of these messages.
 	Conversations, Held int
-	// Through is the service's time up to which everything told to the account
-	// is journaled.
+	// Through is the service's time through which everything the account was
+	// told is journaled.
 	Through time.Time
+}
+
+type counters struct {
+	recorded, repeats, late, gaps, read, unmappable atomic.Uint64
+	waiting                                         atomic.Int64
+
+	mu      sync.Mutex
+	reports map[string]uint64
+}
+
+func (c *counters) count(callback string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reports == nil {
+		c.reports = make(map[string]uint64)
+	}
+	c.reports[callback]++
+}
+
+// Stats returns the figures of this moment.
+func (in *Ingress) Stats() Stats {
+	s := Stats{
+		Recorded:   in.counters.recorded.Load(),
+		Repeats:    in.counters.repeats.Load(),
+		Late:       in.counters.late.Load(),
+		Gaps:       in.counters.gaps.Load(),
+		Read:       in.counters.read.Load(),
+		Unmappable: in.counters.unmappable.Load(),
+		Waiting:    int(in.counters.waiting.Load()),
+		Accounts:   make(map[tim.UserID]AccountStats),
+	}
+	in.counters.mu.Lock()
+	s.Reports = maps.Clone(in.counters.reports)
+	in.counters.mu.Unlock()
+	s.Queued, s.QueuedBytes = in.queue.size()
+
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	s.Full, s.FullSince = !in.fullSince.IsZero(), in.fullSince
+	s.Seen, s.Groups, s.Horizon = in.seen.hashes.count, len(in.seen.groups), timeOf(in.seen.forgotten)
+	for user, a := range in.accounts {
+		s.Accounts[user] = AccountStats{
+			CatchingUp:    !a.stats.live.Load(),
+			Conversations: int(a.stats.conversations.Load()),
+			Held:          int(a.stats.held.Load()),
+		}
+	}
+	for user, known := range in.seen.accounts {
+		a, handled := s.Accounts[user]
+		if !handled {
+			a.CatchingUp = true
+		}
+		a.Through = timeOf(known.through)
+		s.Accounts[user] = a
+	}
+	return s
 }

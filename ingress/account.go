@@ -1,0 +1,110 @@
+package ingress
+
+import (
+	"sync/atomic"
+
+	"github.com/timbridge/timbridge/tim"
+)
+
+// account is one account as the appender sees it. Only the appender touches
+// it, save what is atomic.
+type account struct {
+	user tim.UserID
+
+	// history is of the client of the last CatchUp, nil where it has none.
+	history  tim.History
+	known    bool // a CatchUp has begun: history is set
+	catchUps int
+
+	handled   bool // it has a handler: what it is told comes this way
+	announced bool // its first sign-in was announced by this process
+
+	// epoch rises with each loss of the connection and each CatchUp: what was
+	// begun in an earlier one has no say any more.
+	epoch uint64
+	// live: everything the account is told flows. Otherwise it is held, in all
+	// conversations until those to be read are listed, and then in these.
+	live, listed bool
+	held         map[string]*held
+	heldCount    int
+
+	newest  int64 // the service's time of the newest message that was told while live
+	touched bool  // newest rose in this round
+
+	stats accountCounters
+}
+
+// accountCounters is what Stats reads while the appender goes on.
+type accountCounters struct {
+	live          atomic.Bool
+	conversations atomic.Int64
+	held          atomic.Int64
+}
+
+// held is what waits until the history of a conversation was read.
+type held struct {
+	in    tim.Conversation
+	units []*unit
+	// dropped are the reports of messages that there was no room to keep. They
+	// are read from history, and acknowledged then. covered are those that the
+	// reading under way will reach.
+	dropped, covered []*report
+	droppedFrom      int64 // the service's time of the oldest dropped message
+	needed           *need // what is to be read; nil before it is listed
+}
+
+// holds says whether the unit has to wait for history.
+func (a *account) holds(u *unit) bool {
+	if a.live || !a.handled || u.conv == "" {
+		return false
+	}
+	if !a.listed {
+		return true
+	}
+	return a.held[u.conv] != nil
+}
+
+// hold keeps a unit until its conversation was read.
+func (a *account) hold(u *unit, limit int) {
+	h := a.held[u.conv]
+	if h == nil {
+		h = &held{in: u.in}
+		a.held[u.conv] = h
+	}
+	if u.post == nil && !u.revoked && u.report != nil && a.history != nil && (a.heldCount >= limit || len(h.dropped) > 0) {
+		if len(h.dropped) == 0 || u.at < h.droppedFrom {
+			h.droppedFrom = u.at
+		}
+		h.dropped = append(h.dropped, u.report)
+		return
+	}
+	h.units = append(h.units, u)
+	a.heldCount++
+	a.count()
+}
+
+// release takes a conversation's units out.
+func (a *account) release(conv string) *held {
+	h := a.held[conv]
+	if h == nil {
+		return nil
+	}
+	delete(a.held, conv)
+	a.heldCount -= len(h.units)
+	a.count()
+	return h
+}
+
+// lose holds everything from now on: the account may miss something.
+func (a *account) lose() {
+	a.epoch++
+	a.live, a.listed = false, false
+	a.count()
+}
+
+// count puts the figures where Stats finds them.
+func (a *account) count() {
+	a.stats.live.Store(a.live)
+	a.stats.held.Store(int64(a.heldCount))
+	a.stats.conversations.Store(int64(len(a.held)))
+}

@@ -1,0 +1,299 @@
+package ingress
+
+import (
+	"context"
+	"time"
+
+	"github.com/timbridge/timbridge/journal"
+	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/tim"
+)
+
+// appender decides what is journaled, and when. All of it runs in Run's goroutine.
+type appender struct {
+	in    *Ingress
+	draft *draft
+	batch batch
+
+	reports []*report // of this round
+	later   []*unit   // to take before anything else in the next round
+	touched []*account
+
+	parked map[tim.GroupID]*parking
+	posts  []*post // that wait for what comes before their message, by deadline
+
+	timer *time.Timer
+}
+
+func newAppender(in *Ingress) *appender {
+	t := time.NewTimer(time.Hour)
+	t.Stop()
+	return &appender{in: in, draft: newDraft(in.seen), parked: make(map[tim.GroupID]*parking), timer: t}
+}
+
+// run goes on until ctx ends or the journal fails.
+func (a *appender) run(ctx context.Context) error {
+	defer a.timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-a.in.queue.wake:
+		case <-a.timer.C:
+		}
+		for {
+			if err := a.round(ctx); err != nil {
+				if ctx.Err() != nil {
+					return nil
+				}
+				return err
+			}
+			if reports, _ := a.in.queue.size(); reports == 0 && len(a.later) == 0 {
+				break
+			}
+		}
+		a.setTimer()
+	}
+}
+
+// round takes what waits and makes it durable.
+func (a *appender) round(ctx context.Context) error {
+	later := a.later
+	a.later = nil
+	for _, u := range later {
+		a.take(u)
+	}
+	for _, f := range a.in.queue.takeCalls() {
+		f(a)
+	}
+	for _, p := range a.in.queue.takePosts() {
+		a.takePost(p)
+	}
+	a.reports = a.in.queue.takeReports(a.reports[:0], batchEntries, batchBytes)
+	for _, r := range a.reports {
+		a.takeReport(r)
+	}
+	clear(a.reports)
+	now := time.Now()
+	a.expireParked(ctx, now)
+	a.expirePosts(&a.batch)
+	a.noteProgress()
+	return a.flush(ctx)
+}
+
+func (a *appender) takeReport(r *report) {
+	if r.call != nil {
+		r.call(a)
+		return
+	}
+	if r.lost {
+		r.account.lose()
+	}
+	units := r.units
+	r.units = nil // those that are held keep themselves alive
+	if len(units) == 0 {
+		a.batch.after = append(a.batch.after, r.ack)
+		return
+	}
+	for _, u := range units {
+		a.take(u)
+	}
+}
+
+// take puts a unit where it belongs: with what waits for history, with what
+// waits for an earlier sequence, or into the batch.
+func (a *appender) take(u *unit) {
+	if u.account != nil && u.account.holds(u) {
+		u.account.hold(u, a.in.cfg.MaxHeld)
+		return
+	}
+	if u.account != nil && u.account.live && u.at > u.account.newest {
+		a.advance(u.account, u.at)
+	}
+	a.order(u)
+}
+
+// order puts a unit into the batch, or with what waits for an earlier sequence
+// of its group.
+func (a *appender) order(u *unit) {
+	if u.group == "" {
+		a.emit(u, false)
+		return
+	}
+	g := a.draft.group(u.group)
+	if u.revoked {
+		if p := a.parked[u.group]; p != nil && g != nil && u.seq > g.high {
+			a.insert(p, u)
+			return
+		}
+		a.emit(u, false)
+		return
+	}
+	switch g.placeOf(u.seq, u.at) {
+	case placeAhead:
+		a.park(u)
+	case placeStart:
+		a.emit(u, g == nil && a.in.seen.groupsForgotten != 0 && u.at <= a.in.seen.groupsForgotten)
+		a.unpark(u.group)
+	case placeNext:
+		a.emit(u, false)
+		a.unpark(u.group)
+	case placeGap, placeBelow:
+		a.emit(u, true)
+	case placeSeen:
+		a.emitRest(u)
+	}
+}
+
+// emit puts a unit into the batch: what of it is not recorded yet.
+func (a *appender) emit(u *unit, late bool) {
+	n := &u.facts[0].note
+	if n.known && n.what != noteGroup && a.draft.hasHash(n.hash) {
+		a.emitRest(u)
+		return
+	}
+	if late = late || n.posted && a.in.seen.doubtful(u.at); late {
+		a.in.makeLate(u)
+		a.in.counters.late.Add(1)
+	}
+	a.emitFacts(u, true)
+}
+
+// emitRest puts a repeat into the batch: what of it is not recorded yet, such
+// as that a message which is known was revoked meanwhile, and what waits for it.
+func (a *appender) emitRest(u *unit) { a.emitFacts(u, false) }
+
+func (a *appender) emitFacts(u *unit, first bool) {
+	recorded := 0
+	for i := range u.facts {
+		f := &u.facts[i]
+		switch {
+		case i == 0 || f.withFirst:
+			if !first {
+				continue
+			}
+		case f.note.known && a.draft.hasHash(f.note.hash):
+			continue
+		}
+		a.batch.add(journal.Entry{Kind: journal.KindFact, Body: f.body}, f.note)
+		a.draft.learn(&f.note)
+		recorded++
+	}
+	if recorded == 0 {
+		a.in.counters.repeats.Add(1)
+	}
+	if p := u.post; p != nil {
+		u.post = nil
+		p.recorded = recorded > 0
+		a.batch.addOutcome(p)
+	}
+	a.batch.close()
+	a.batch.settled = append(a.batch.settled, u)
+}
+
+// record puts facts of the bridge's own into the batch, save those that are
+// recorded already.
+func (a *appender) record(u *unit) {
+	for i := range u.facts {
+		f := &u.facts[i]
+		if f.note.known && a.draft.hasHash(f.note.hash) {
+			a.in.counters.repeats.Add(1)
+			continue
+		}
+		a.batch.add(journal.Entry{Kind: journal.KindFact, Body: f.body}, f.note)
+		a.draft.learn(&f.note)
+	}
+	a.batch.close()
+}
+
+// progressEvery is how often, by the service's time, it is noted how far a
+// live account has come.
+const progressEvery = 10
+
+// progressAhead is how far the service's clock may be ahead of ours.
+const progressAhead = time.Hour
+
+// advance notes that a live account was told of something newer.
+func (a *appender) advance(acct *account, at int64) {
+	acct.newest = min(at, a.in.deps.Now().Add(progressAhead).Unix())
+	if !acct.touched {
+		acct.touched = true
+		a.touched = append(a.touched, acct)
+	}
+}
+
+// noteProgress journals how far the accounts have come, now and then.
+func (a *appender) noteProgress() {
+	for _, acct := range a.touched {
+		acct.touched = false
+		s := a.in.seen.accounts[acct.user]
+		if s == nil || s.provisional || acct.newest < s.through+progressEvery || !acct.live {
+			continue
+		}
+		a.progress(progress{Account: acct.user, Floor: s.floor, Through: acct.newest})
+	}
+	clear(a.touched)
+	a.touched = a.touched[:0]
+}
+
+func (a *appender) progress(p progress) {
+	e, err := p.entry()
+	if err != nil {
+		a.in.log.Error("progress cannot be written", "account", p.Account, "error", err)
+		return
+	}
+	p.Room = progressRoom
+	a.batch.close()
+	a.batch.add(e, note{what: noteProgress, progress: p})
+	a.batch.close()
+}
+
+// announce notes that an account is about to sign in for the first time, so
+// that what it is told from now on is not lost if the bridge ends before the
+// first catch-up has.
+func (a *appender) announce(acct *account) {
+	acct.handled = true
+	if a.in.seen.accounts[acct.user] != nil || acct.announced {
+		return
+	}
+	acct.announced = true
+	now := a.in.deps.Now().Unix()
+	a.progress(progress{Account: acct.user, Floor: now, Through: now, Provisional: true})
+}
+
+// gapFact tells what cannot be read back.
+func (a *appender) gapFact(user tim.UserID, what mapping.AccountGapDetected) {
+	o := mapping.Observation{App: a.in.deps.App, Account: user}
+	f, err := mapping.AccountFact(o, what, a.in.deps.Now())
+	u := &unit{}
+	if err == nil {
+		err = a.in.fill(u, []mapping.Fact{f})
+	}
+	a.in.counters.gaps.Add(1)
+	if err != nil {
+		a.in.log.Error("a gap cannot be told", "account", user, "error", err)
+		return
+	}
+	a.in.log.Warn("a gap: what was said cannot be read back", "account", user, "conversation", what.Conversation.String(),
+		"first_sequence", what.FirstSeq, "last_sequence", what.LastSeq, "from", what.From, "to", what.To, "reason", what.Reason)
+	a.emitFacts(u, true)
+}
+
+// setTimer wakes the appender when the next thing expires.
+func (a *appender) setTimer() {
+	var next time.Time
+	for _, p := range a.parked {
+		if !p.reading && (next.IsZero() || p.deadline.Before(next)) {
+			next = p.deadline
+		}
+	}
+	for _, p := range a.posts {
+		if p.unit != nil && p.unit.post == p && (next.IsZero() || p.deadline.Before(next)) {
+			next = p.deadline
+		}
+	}
+	a.timer.Stop()
+	if !next.IsZero() {
+		a.timer.Reset(max(0, time.Until(next)))
+	}
+}

@@ -1,0 +1,398 @@
+package ingress
+
+import (
+	"context"
+	"math"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/tim"
+)
+
+// margin is how much earlier than what the account was told last, by the
+// service's time, a conversation nobody knows yet may have begun: messages of
+// different conversations overtake each other by no more than that.
+const margin = 60
+
+// CatchUp reads from history what the account missed, and then lets its live
+// reports through. Call it after each sign-in and each reconnect, and after a
+// new UserSig was handed in when one had expired, with the client that is
+// signed in. Until it returns nil the account's messages are held, save those
+// of conversations that it found up to date or has read.
+//
+// Each conversation whose last message is not journaled is read back to the
+// last one that is; one of which nothing is journaled, back to since: when the
+// account was last known to be connected. The zero since means what ingress
+// itself knows of that (see [Ingress.LastConnected]); the first sign-in of an
+// account reads nothing back, unless Config.Backfill says so. After a repair of
+// the journal (bridge.journal_damaged was recorded) everything is read back to
+// where the damage begins.
+//
+// A client that does not implement [tim.History] reads nothing back; that time
+// has passed is told as account.gap_detected.
+//
+// It returns ErrInterrupted when the account lost its connection meanwhile, or
+// another CatchUp of it began, and the error of the service when the account
+// cannot read history at all. It can be called again at any time: what was
+// read is journaled, and the rest is read then.
+func (in *Ingress) CatchUp(ctx context.Context, account tim.UserID, client tim.Client, since time.Time) error {
+	c := catchUp{in: in, account: in.accountOf(account), since: seconds(since)}
+	c.history, _ = client.(tim.History)
+	if err := in.doInTurn(ctx, c.begin); err != nil {
+		return err
+	}
+	if c.history == nil {
+		return in.do(ctx, c.withoutHistory)
+	}
+	err := in.retry(ctx, func(ctx context.Context) (err error) {
+		c.list, err = c.history.Conversations(ctx)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := in.do(ctx, c.listed); err != nil {
+		return err
+	}
+	if err := c.read(ctx); err != nil {
+		return err
+	}
+	return in.do(ctx, c.end)
+}
+
+// catchUp is one CatchUp under way. Its fields are written in the appender's
+// goroutine and read after the call that wrote them has returned.
+type catchUp struct {
+	in      *Ingress
+	account *account
+	history tim.History
+	since   int64
+	epoch   uint64
+	list    []tim.ConvInfo
+	newest  int64    // the service's time of the newest message in the list
+	convs   []string // subjects of the conversations to read
+}
+
+// begin holds everything from here on.
+func (c *catchUp) begin(a *appender) error {
+	acct := c.account
+	acct.lose()
+	acct.history, acct.known = c.history, true
+	acct.catchUps++
+	c.epoch = acct.epoch
+	return nil
+}
+
+// current says whether nothing has overtaken the catch-up.
+func (c *catchUp) current() error {
+	if c.account.epoch != c.epoch {
+		return ErrInterrupted
+	}
+	return nil
+}
+
+// withoutHistory lets everything through and tells that something may be missing.
+func (c *catchUp) withoutHistory(a *appender) error {
+	if err := c.current(); err != nil {
+		return err
+	}
+	s := a.in.seen.accounts[c.account.user]
+	if s != nil && !s.provisional {
+		a.gapFact(c.account.user, mapping.AccountGapDetected{
+			From: timeOf(s.through), To: a.in.deps.Now(),
+			Reason: "the account was not connected, and its client cannot read history",
+		})
+	}
+	c.newest = a.in.deps.Now().Unix()
+	return c.end(a)
+}
+
+// listed decides what is to be read, and lets the rest through.
+func (c *catchUp) listed(a *appender) error {
+	if err := c.current(); err != nil {
+		return err
+	}
+	acct, s := c.account, a.in.seen
+	for i := range c.list {
+		if m := c.list[i].LastMsg; m != nil {
+			c.newest = max(c.newest, int64(m.ServerTime))
+		}
+	}
+	if p, ok := c.firstProgress(a); ok {
+		a.progress(p)
+	}
+	for _, h := range acct.held {
+		// Of an earlier catch-up, which did not come to its end.
+		h.needed = nil
+		h.dropped = append(h.covered, h.dropped...)
+		h.covered = nil
+	}
+	for i := range c.list {
+		conv, last := c.list[i].Conversation(), c.list[i].LastMsg
+		if last == nil || conv.Type != tim.ConvC2C && conv.Type != tim.ConvGroup {
+			continue
+		}
+		subject := mapping.Subject(conv, acct.user)
+		h := acct.held[subject]
+		if n, ok := c.needOf(s, conv, subject, last); ok {
+			if h == nil {
+				h = &held{in: conv}
+				acct.held[subject] = h
+			}
+			h.needed = &n
+		}
+	}
+	acct.listed = true
+	for subject, h := range acct.held {
+		if h.needed == nil && len(h.dropped) > 0 {
+			n := c.needSince(s, h.in, subject)
+			n.since = min(n.since, h.droppedFrom)
+			h.needed = &n
+		}
+		if h.needed != nil {
+			c.convs = append(c.convs, subject)
+			continue
+		}
+		c.release(a, subject)
+	}
+	acct.count()
+	slices.Sort(c.convs)
+	return nil
+}
+
+// firstProgress is the progress of an account that never got as far as this.
+func (c *catchUp) firstProgress(a *appender) (progress, bool) {
+	known := a.in.seen.accounts[c.account.user]
+	if known != nil && !known.provisional {
+		return progress{}, false
+	}
+	if c.first(known) && c.since == 0 && a.in.cfg.Backfill > 0 {
+		c.since = a.in.deps.Now().Add(-a.in.cfg.Backfill).Unix()
+	}
+	from := min(c.newest, c.stopOf(a.in.seen, c.account.user))
+	return progress{Account: c.account.user, Floor: from, Through: from}, true
+}
+
+// first says whether nothing that the account was told can have been lost yet.
+func (c *catchUp) first(known *accountSeen) bool {
+	return known == nil || known.provisional && c.account.announced && c.account.catchUps == 1
+}
+
+// stopOf is the service's time before which no conversation that the journal
+// knows nothing of is read back for a user; math.MaxInt64 when it is not read
+// back at all.
+func (c *catchUp) stopOf(s *seen, user tim.UserID) int64 {
+	stop := int64(math.MaxInt64)
+	known := s.accounts[user]
+	self := user == c.account.user
+	switch {
+	case known == nil || self && c.first(known):
+	case known.provisional:
+		stop = known.through - margin
+	default:
+		stop = max(known.through-margin, known.floor)
+	}
+	if from, recheck := s.recheckFrom(user); recheck && !(self && c.first(known)) {
+		stop = min(stop, from-margin)
+		if known != nil && !known.provisional {
+			stop = max(stop, known.floor)
+		}
+	}
+	if self && c.since != 0 {
+		stop = min(stop, c.since)
+	}
+	return stop
+}
+
+// needSince is what there is to read of a conversation, whatever its last message.
+func (c *catchUp) needSince(s *seen, conv tim.Conversation, subject string) need {
+	n := need{group: conv.Type == tim.ConvGroup, since: c.stopOf(s, c.account.user)}
+	if n.group {
+		if g := s.groups[tim.GroupID(conv.ID)]; g != nil {
+			n.low, _ = g.missing()
+		}
+		return n
+	}
+	if peer := tim.UserID(conv.ID); s.accounts[peer] != nil && peer != c.account.user {
+		n.since = min(n.since, c.stopOf(s, peer))
+	}
+	_, n.recheck = s.recheckFrom(c.account.user)
+	n.known = s.talks[talkHash(subject)].last
+	return n
+}
+
+// needOf is what there is to read of a conversation with that last message,
+// false when nothing is.
+func (c *catchUp) needOf(s *seen, conv tim.Conversation, subject string, last *tim.Message) (need, bool) {
+	n := c.needSince(s, conv, subject)
+	n.last = last
+	key := mapping.KeyOf(c.account.user, *last)
+	if n.group && key.Kind == mapping.KeyGroupSeq {
+		switch g := s.groups[key.Group]; {
+		case g == nil:
+			return n, key.Time >= n.since
+		case g.reborn(key.Seq, key.Time):
+			n.low, n.since = 0, g.ended
+			return n, true
+		default:
+			_, below := g.missing()
+			return n, below || key.Seq > g.high
+		}
+	}
+	if n.recheck {
+		return n, key.Time >= n.since
+	}
+	return n, !s.has(key) && key.Time >= n.since
+}
+
+// read reads what is to be read, a few conversations at a time.
+func (c *catchUp) read(ctx context.Context) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(c.in.cfg.Readers)
+	for _, subject := range c.convs {
+		if ctx.Err() != nil {
+			break
+		}
+		group.Go(func() error { return c.readOne(ctx, subject) })
+	}
+	return group.Wait()
+}
+
+// readOne reads a conversation, again if there was more of it than could be
+// held meanwhile, and lets it through.
+func (c *catchUp) readOne(ctx context.Context, subject string) error {
+	for {
+		r := reading{in: c.in, account: c.account, history: c.history, subject: subject}
+		err := c.in.do(ctx, func(a *appender) error { return c.beginRead(a, &r) })
+		if err != nil {
+			return err
+		}
+		if err := r.run(ctx); unreadable(err) {
+			err = c.in.do(ctx, func(a *appender) error { a.giveUp(&r, err); return c.current() })
+			if err != nil {
+				return err
+			}
+		} else if err != nil {
+			return err
+		}
+		again := false
+		err = c.in.do(ctx, func(a *appender) (err error) { again, err = c.endRead(a, subject); return err })
+		if err != nil || !again {
+			return err
+		}
+	}
+}
+
+// beginRead says what is to be read of a conversation, as of now.
+func (c *catchUp) beginRead(a *appender, r *reading) error {
+	if err := c.current(); err != nil {
+		return err
+	}
+	h := c.account.held[r.subject]
+	h.covered = append(h.covered, h.dropped...)
+	h.dropped = nil
+	if h.needed.group && h.needed.low != 0 {
+		if g := a.in.seen.groups[tim.GroupID(h.in.ID)]; g != nil {
+			h.needed.low, _ = g.missing()
+		}
+	}
+	r.conv, r.need = h.in, *h.needed
+	r.need.force = len(h.covered) > 0
+	return nil
+}
+
+// endRead lets a conversation through that was read; again when it is to be
+// read once more before that.
+func (c *catchUp) endRead(a *appender, subject string) (again bool, err error) {
+	if err := c.current(); err != nil {
+		return false, err
+	}
+	if len(c.account.held[subject].dropped) > 0 {
+		return true, nil
+	}
+	c.release(a, subject)
+	return false, nil
+}
+
+// release lets through what was held of a conversation.
+func (c *catchUp) release(a *appender, subject string) {
+	h := c.account.release(subject)
+	for _, r := range h.covered {
+		a.batch.after = append(a.batch.after, r.settle)
+	}
+	for _, u := range h.units {
+		a.take(u)
+	}
+}
+
+// giveUp tells that what is to be read of a conversation cannot be, and goes
+// on with its last message.
+func (a *appender) giveUp(r *reading, err error) {
+	user, reason := r.account.user, "its history cannot be read: "+err.Error()
+	id := tim.GroupID(r.conv.ID)
+	if last := r.need.last; r.need.group && r.need.low != 0 && last != nil {
+		a.tellThrough(user, id, r.need.low, last.Seq-1, reason)
+	} else if from := max(r.need.known, r.need.since); last == nil || int64(last.ServerTime) > from {
+		what := mapping.AccountGapDetected{Conversation: r.conv, From: timeOf(from), Reason: reason}
+		if last != nil {
+			what.To = timeOf(int64(last.ServerTime))
+		}
+		a.gapFact(user, what)
+	}
+	if r.need.last != nil {
+		if u := r.unit(r.need.last); u != nil {
+			a.order(u)
+		}
+	}
+	if r.need.group {
+		a.unpark(id)
+	}
+}
+
+// end lets everything through.
+func (c *catchUp) end(a *appender) error {
+	if err := c.current(); err != nil {
+		return err
+	}
+	acct := c.account
+	p := progress{Account: acct.user, Floor: c.newest, Through: c.newest, CaughtUp: true}
+	if s := a.in.seen.accounts[acct.user]; s != nil {
+		p.Floor, p.Through = s.floor, max(s.through, c.newest)
+	}
+	a.progress(p)
+	acct.live, acct.listed = true, true
+	for subject := range acct.held {
+		c.release(a, subject)
+	}
+	acct.count()
+	return nil
+}
+
+// lockConversation lets one goroutine at a time read a conversation: accounts
+// that share one would all read the same.
+func (in *Ingress) lockConversation(ctx context.Context, subject string) (unlock func(), err error) {
+	for {
+		in.readMu.Lock()
+		busy := in.readBusy[subject]
+		if busy == nil {
+			mine := make(chan struct{})
+			in.readBusy[subject] = mine
+			in.readMu.Unlock()
+			return func() {
+				in.readMu.Lock()
+				delete(in.readBusy, subject)
+				in.readMu.Unlock()
+				close(mine)
+			}, nil
+		}
+		in.readMu.Unlock()
+		select {
+		case <-busy:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}

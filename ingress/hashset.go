@@ -1,0 +1,149 @@
+package ingress
+
+import "encoding/binary"
+
+// hash identifies a fact: 128 bits of the SHA-256 of its id.
+type hash [16]byte
+
+// mark is a remembered hash with the second (since 1970) it was journaled in.
+// A mark never changes once it is in, so that a snapshot can share whole
+// chunks of marks with the set.
+type mark struct {
+	hash hash
+	at   uint32
+}
+
+const (
+	markBytes  = 20
+	chunkMarks = 4096
+)
+
+type markChunk [chunkMarks]mark
+
+// hashSet is a set of hashes that forgets in the order in which it learned.
+// Marks lie in that order; an index over them (open addressing, 4 bytes a
+// slot) finds one by its hash. Four million marks take about 115 MB.
+type hashSet struct {
+	chunks []*markChunk
+	head   int // index, in chunks[0], of the oldest mark
+	count  int
+	first  uint32 // serial number of the oldest mark; serials have 31 bits and wrap around
+
+	slots []uint32 // slotTaken|serial of the mark, 0 for an empty slot
+	mask  uint32
+}
+
+// slotTaken marks a slot that holds a serial number.
+const slotTaken = 1 << 31
+
+// minSlots is the size of an empty set's index.
+const minSlots = 1024
+
+func (s *hashSet) at(serial uint32) *mark {
+	i := s.head + int((serial-s.first)&^slotTaken)
+	return &s.chunks[i/chunkMarks][i%chunkMarks]
+}
+
+// home is where the search for h begins. Hashes are random: any of their bits will do.
+func (s *hashSet) home(h *hash) uint32 { return binary.LittleEndian.Uint32(h[:]) & s.mask }
+
+func (s *hashSet) has(h hash) bool {
+	if s.count == 0 {
+		return false
+	}
+	for i := s.home(&h); s.slots[i] != 0; i = (i + 1) & s.mask {
+		if s.at(s.slots[i]).hash == h {
+			return true
+		}
+	}
+	return false
+}
+
+// add learns h, and says whether it was new.
+func (s *hashSet) add(h hash, at uint32) bool {
+	if s.has(h) {
+		return false
+	}
+	if 4*(s.count+1) > 3*len(s.slots) {
+		s.rehash(max(minSlots, 2*len(s.slots)))
+	}
+	i := s.head + s.count
+	if i/chunkMarks == len(s.chunks) {
+		s.chunks = append(s.chunks, new(markChunk))
+	}
+	s.chunks[i/chunkMarks][i%chunkMarks] = mark{hash: h, at: at}
+	s.index((s.first + uint32(s.count)) &^ slotTaken)
+	s.count++
+	return true
+}
+
+func (s *hashSet) index(serial uint32) {
+	i := s.home(&s.at(serial).hash)
+	for s.slots[i] != 0 {
+		i = (i + 1) & s.mask
+	}
+	s.slots[i] = slotTaken | serial
+}
+
+// rehash makes the index anew with n slots, a power of two.
+func (s *hashSet) rehash(n int) {
+	s.slots = make([]uint32, n)
+	s.mask = uint32(n - 1)
+	for i := range s.count {
+		s.index((s.first + uint32(i)) &^ slotTaken)
+	}
+}
+
+// oldest is the mark that dropOldest would forget; there must be one.
+func (s *hashSet) oldest() *mark { return s.at(s.first) }
+
+// dropOldest forgets the oldest mark; there must be one.
+func (s *hashSet) dropOldest() {
+	i := s.home(&s.at(s.first).hash)
+	for s.slots[i] != slotTaken|s.first {
+		i = (i + 1) & s.mask
+	}
+	// Close the gap: whatever lies behind it and could not be found any more moves up.
+	gap := i
+	for i = (i + 1) & s.mask; s.slots[i] != 0; i = (i + 1) & s.mask {
+		home := s.home(&s.at(s.slots[i]).hash)
+		if (i-home)&s.mask >= (i-gap)&s.mask {
+			s.slots[gap] = s.slots[i]
+			gap = i
+		}
+	}
+	s.slots[gap] = 0
+
+	s.first = (s.first + 1) &^ slotTaken
+	s.head++
+	s.count--
+	if s.head == chunkMarks {
+		s.chunks = s.chunks[1:]
+		s.head = 0
+	}
+}
+
+// markView is a set at one moment, for a snapshot that is written while the
+// set goes on: marks that are in never change.
+type markView struct {
+	chunks []*markChunk
+	head   int
+	count  int
+}
+
+func (s *hashSet) view() markView {
+	v := markView{head: s.head, count: s.count}
+	// The last chunk is still written to, behind what the view has of it.
+	v.chunks = append(v.chunks, s.chunks...)
+	return v
+}
+
+// append writes the marks, oldest first.
+func (v markView) append(b []byte) []byte {
+	for i := v.head; i < v.head+v.count; i++ {
+		m := &v.chunks[i/chunkMarks][i%chunkMarks]
+		b = append(b, m.hash[:]...)
+		b = binary.LittleEndian.AppendUint32(b, m.at)
+	}
+	return b
+}

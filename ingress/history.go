@@ -1,0 +1,284 @@
+package ingress
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"slices"
+	"time"
+
+	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/tim"
+)
+
+// need is the part of a conversation that is to be read from history.
+type need struct {
+	// A group's messages from low on, and through high if that is not 0. Low 0
+	// goes by time.
+	group     bool
+	low, high uint64
+	// since is the service's time before which nothing is needed.
+	since int64
+	// A one-to-one talk is read back to the first message that is recorded,
+	// unless recheck is set.
+	recheck bool
+	// known is when the newest recorded message of a one-to-one talk was sent,
+	// 0 when none is.
+	known int64
+	// last is the conversation's last message as the account's list has it.
+	last *tim.Message
+	// force: it is read even if last is recorded.
+	force bool
+}
+
+const (
+	// pageSize is how many messages are asked for at a time.
+	pageSize = 100
+	// keepPages is how many pages are kept in memory on the way back; what is
+	// newer is read again on the way forward.
+	keepPages = 20
+	// callTimeout is how long an answer of the service is waited for.
+	callTimeout = 30 * time.Second
+)
+
+// reading reads a part of one conversation from history and has it journaled,
+// oldest first. It may be interrupted anywhere: what is journaled is then all
+// that is older than the rest, and the next reading goes on after it.
+type reading struct {
+	in      *Ingress
+	account *account
+	history tim.History
+	conv    tim.Conversation
+	subject string
+	need    need
+}
+
+// page is where a page of history was read, and what was in it while it is kept.
+type page struct {
+	before *tim.Message // the query
+	units  []*unit      // newest first; nil when they are to be read again
+}
+
+// run reads. It returns an error when the history could not be read, with
+// whatever was read before journaled or not.
+func (r *reading) run(ctx context.Context) error {
+	unlock, err := r.in.lockConversation(ctx, r.subject)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if !r.still() {
+		return nil
+	}
+	pages, end, err := r.back(ctx)
+	if err != nil {
+		return err
+	}
+	return r.forward(ctx, pages, end)
+}
+
+// still says whether what is needed is not recorded yet: another account's
+// reading may have been faster.
+func (r *reading) still() bool {
+	n := &r.need
+	if n.force || n.recheck || n.group && n.low == 0 || n.last == nil && n.high == 0 {
+		return true
+	}
+	if !n.group {
+		return !r.in.has(mapping.KeyOf(r.account.user, *n.last))
+	}
+	r.in.mu.RLock()
+	defer r.in.mu.RUnlock()
+	g := r.in.seen.groups[tim.GroupID(r.conv.ID)]
+	if g == nil {
+		return true
+	}
+	_, below := g.missing()
+	return below || r.high() > g.high
+}
+
+// back pages backwards until nothing more is needed. It keeps the oldest pages
+// that are needed, and of the others where they are. end is history's oldest
+// message if it ended before what is recorded was reached, else nil.
+func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error) {
+	var before *tim.Message
+	if r.need.group && r.need.high != 0 {
+		before = &tim.Message{ConvType: r.conv.Type, ConvID: r.conv.ID, Seq: r.need.high + 1}
+	}
+	for {
+		msgs, err := r.in.messages(ctx, r.history, r.conv, before)
+		if err != nil {
+			return nil, nil, err
+		}
+		p := page{before: before}
+		done := len(msgs) < pageSize
+		for i := range msgs {
+			if r.reached(&msgs[i]) {
+				done = true
+				msgs = msgs[:i]
+				end = nil
+				break
+			}
+			if u := r.unit(&msgs[i]); u != nil {
+				p.units = append(p.units, u)
+				end = u
+			}
+		}
+		if len(p.units) > 0 {
+			pages = append(pages, p)
+			if n := len(pages) - 1 - keepPages; n >= 0 {
+				pages[n].units = nil
+			}
+		}
+		if done {
+			return pages, end, nil
+		}
+		before = locate(&msgs[len(msgs)-1])
+	}
+}
+
+// locate is what history needs to know of a message to go on from it.
+func locate(m *tim.Message) *tim.Message {
+	return &tim.Message{ConvType: m.ConvType, ConvID: m.ConvID, ServerTime: m.ServerTime, Seq: m.Seq, Rand: m.Rand, MsgID: m.MsgID}
+}
+
+// reached says whether the message, and so all that is older, is not needed.
+func (r *reading) reached(m *tim.Message) bool {
+	n := &r.need
+	if n.group && n.low != 0 {
+		return m.Seq != 0 && m.Seq < n.low
+	}
+	if int64(m.ServerTime) < n.since {
+		return true
+	}
+	if n.group || n.recheck {
+		return false
+	}
+	return r.in.has(mapping.KeyOf(r.account.user, *m))
+}
+
+func (r *reading) unit(m *tim.Message) *unit {
+	o := mapping.Observation{App: r.in.deps.App, Account: r.account.user}
+	return r.in.messageUnit(o, r.account, m)
+}
+
+// forward journals the pages, oldest first.
+func (r *reading) forward(ctx context.Context, pages []page, end *unit) error {
+	if end != nil && !r.need.group && r.need.known != 0 && end.at > r.need.known {
+		// The talk was known before, and its history does not reach back to what is recorded.
+		gap := mapping.AccountGapDetected{
+			Conversation: r.conv, From: timeOf(r.need.known), To: timeOf(end.at),
+			Reason: "the conversation's history does not reach back to it",
+		}
+		if err := r.in.do(ctx, func(a *appender) error { a.gapFact(r.account.user, gap); return nil }); err != nil {
+			return err
+		}
+	}
+	for _, p := range slices.Backward(pages) {
+		units := p.units
+		if units == nil {
+			msgs, err := r.in.messages(ctx, r.history, r.conv, p.before)
+			if err != nil {
+				return err
+			}
+			for i := range msgs {
+				if u := r.unit(&msgs[i]); u != nil && !r.reached(&msgs[i]) {
+					units = append(units, u)
+				}
+			}
+		}
+		slices.Reverse(units)
+		if err := r.in.do(ctx, func(a *appender) error { a.takeRead(r, units); return nil }); err != nil {
+			return err
+		}
+	}
+	if high := r.high(); r.need.group && high != 0 {
+		return r.in.do(ctx, func(a *appender) error {
+			a.tellThrough(r.account.user, tim.GroupID(r.conv.ID), r.need.low, high, notInHistory)
+			a.unpark(tim.GroupID(r.conv.ID))
+			return nil
+		})
+	}
+	return nil
+}
+
+const notInHistory = "it is not in the conversation's history"
+
+// high is the sequence through which the reading was to go, 0 when it is not known.
+func (r *reading) high() uint64 {
+	if r.need.high != 0 || r.need.last == nil {
+		return r.need.high
+	}
+	return r.need.last.Seq
+}
+
+// takeRead takes units that were read from history, oldest first.
+func (a *appender) takeRead(r *reading, units []*unit) {
+	a.in.counters.read.Add(uint64(len(units)))
+	for _, u := range units {
+		if u.group != "" && u.seq > 1 {
+			a.tellThrough(r.account.user, u.group, max(r.need.low, 1), u.seq-1, notInHistory)
+		}
+		a.order(u)
+	}
+}
+
+// messages reads one page, again and again until the service answers, or says
+// that it never will.
+func (in *Ingress) messages(ctx context.Context, h tim.History, conv tim.Conversation, before *tim.Message) (msgs []tim.Message, err error) {
+	err = in.retry(ctx, func(ctx context.Context) error {
+		msgs, err = h.Messages(ctx, conv, tim.HistoryQuery{Before: before, Count: pageSize})
+		return err
+	})
+	return msgs, err
+}
+
+// retry repeats a call while that can help.
+func (in *Ingress) retry(ctx context.Context, call func(context.Context) error) error {
+	wait := in.cfg.RetryMin
+	for {
+		callCtx, cancel := context.WithTimeout(ctx, callTimeout)
+		err := call(callCtx)
+		timedOut := callCtx.Err() != nil
+		cancel()
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		e, ok := tim.AsError(err)
+		if !timedOut && (!ok || !e.Retryable()) {
+			return err
+		}
+		pause := wait/2 + rand.N(wait/2+1)
+		if ok {
+			pause = max(pause, e.RetryAfter)
+		}
+		in.log.Debug("history is read again later", "in", pause, "error", err)
+		t := time.NewTimer(pause)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return ctx.Err()
+		}
+		wait = min(2*wait, in.cfg.RetryMax)
+	}
+}
+
+// unreadable says that the service will never let this conversation's history
+// be read: neither the connection nor the account is what is wrong.
+func unreadable(err error) bool {
+	e, ok := tim.AsError(err)
+	if !ok || e.Retryable() || e.Code == tim.CodeOK {
+		return false
+	}
+	switch e.Code {
+	case tim.CodeSDKNotInitialized, tim.CodeSDKNotLoggedIn, tim.CodeUserSigExpired, tim.CodeLoginKickedOffByOther,
+		tim.CodeNoPreviousLogin, tim.CodeReqKickOff, tim.CodeRequestKickOff:
+		return false
+	}
+	signature := e.Code >= 70000 && e.Code < 71000 // it is the account that was refused
+	return !signature && !errors.Is(err, context.Canceled) && !errors.Is(err, context.DeadlineExceeded)
+}
