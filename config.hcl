@@ -114,7 +114,8 @@ bus "nats" {
   #monitor_url = ""
 
   events {
-    # The stream's name on the bus. Empty: the stream's default.
+    # The stream's name on the bus. Empty: tim-events, tim-commands, tim-outcomes,
+    # tim-deadletters.
     #name = ""
 
     # What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes,
@@ -136,7 +137,8 @@ bus "nats" {
   }
 
   commands {
-    # The stream's name on the bus. Empty: the stream's default.
+    # The stream's name on the bus. Empty: tim-events, tim-commands, tim-outcomes,
+    # tim-deadletters.
     #name = ""
 
     # What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes,
@@ -158,7 +160,8 @@ bus "nats" {
   }
 
   outcomes {
-    # The stream's name on the bus. Empty: the stream's default.
+    # The stream's name on the bus. Empty: tim-events, tim-commands, tim-outcomes,
+    # tim-deadletters.
     #name = ""
 
     # What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes,
@@ -180,7 +183,8 @@ bus "nats" {
   }
 
   deadletters {
-    # The stream's name on the bus. Empty: the stream's default.
+    # The stream's name on the bus. Empty: tim-events, tim-commands, tim-outcomes,
+    # tim-deadletters.
     #name = ""
 
     # What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes,
@@ -204,7 +208,7 @@ bus "nats" {
   # None by default, any number; one looks like this:
   # route "message.*" {
   #   # The stream's name on the bus.
-  #   name = "TIM_MESSAGES"
+  #   name = "tim-messages"
   #
   #   # What its subjects begin with.
   #   subject = "tim.messages"

@@ -58,6 +58,10 @@ func (p *probe) run(ctx context.Context) error {
 			p.proof = time.Now()
 		}
 		p.mu.Unlock()
+		if err != nil {
+			pause(ctx, p.every/20) // ready again soon after it is back
+			continue
+		}
 		pause(ctx, p.every)
 	}
 	return nil

@@ -240,6 +240,9 @@ type Desk interface {
 	// Publish stores one event on a stream and returns its position.
 	// It may be repeated with the same event: where the bus can tell, it is stored once.
 	Publish(ctx context.Context, stream Stream, e *event.Event) (Position, error)
+	// Event reads the event that a message held when it was on this bus; the
+	// error wraps [ErrNotCloudEvent].
+	Event(o Original) (*event.Event, error)
 	// Follow reads a stream from a start.
 	Follow(ctx context.Context, stream Stream, from Start) (Follower, error)
 }

@@ -81,7 +81,7 @@ type Bus struct {
 
 // Stream is one stream on the bus. Empty fields take the stream's defaults.
 type Stream struct {
-	Name            string   `hcl:"name" doc:"The stream's name on the bus. Empty: the stream's default."`
+	Name            string   `hcl:"name" doc:"The stream's name on the bus. Empty: tim-events, tim-commands, tim-outcomes, tim-deadletters."`
 	Subject         string   `hcl:"subject" doc:"What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters."`
 	MaxAge          Duration `hcl:"max_age" doc:"How long messages are kept. 0: for ever."`
 	MaxBytes        Size     `hcl:"max_bytes" doc:"How large the stream may grow: then the oldest messages go, but of the commands, which refuse new ones instead. 0: no limit."`
@@ -92,7 +92,7 @@ type Stream struct {
 // Route sends some types of event to a stream of its own.
 type Route struct {
 	Types   string `hcl:"types,label" default:"message.*" doc:"Pattern over <family>.<what> of an event's type, as in \"message.*\"; the first that matches is taken."`
-	Name    string `hcl:"name" default:"TIM_MESSAGES" doc:"The stream's name on the bus."`
+	Name    string `hcl:"name" default:"tim-messages" doc:"The stream's name on the bus."`
 	Subject string `hcl:"subject" default:"tim.messages" doc:"What its subjects begin with."`
 }
 

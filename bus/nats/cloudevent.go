@@ -196,3 +196,12 @@ func original(subject string, h nats.Header, data []byte) bus.Original {
 	slices.SortStableFunc(o.Headers, func(a, b bus.Header) int { return strings.Compare(a.Name, b.Name) })
 	return o
 }
+
+// Event reads the event that a message held when it was on this bus.
+func (b *Bus) Event(o bus.Original) (*event.Event, error) {
+	h := nats.Header{}
+	for _, header := range o.Headers {
+		h.Add(header.Name, string(header.Value))
+	}
+	return decode(h, o.Value)
+}

@@ -100,7 +100,7 @@ func (h *house) makeTalk(ctx context.Context, o *orders) error {
 	}
 	deadline := time.Now().Add(30 * time.Second)
 	for time.Now().Before(deadline) {
-		outcomes, err := readStream(ctx, o.js, "TIM_OUTCOMES")
+		outcomes, err := readStream(ctx, o.js, "tim-outcomes")
 		if err != nil {
 			return err
 		}
@@ -203,10 +203,10 @@ func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) 
 	deadline := time.Now().Add(h.settle)
 	for {
 		var err error
-		if e.events, err = readStream(ctx, js, "TIM_EVENTS"); err != nil {
+		if e.events, err = readStream(ctx, js, "tim-events"); err != nil {
 			return nil, err
 		}
-		if e.outcomes, err = readStream(ctx, js, "TIM_OUTCOMES"); err != nil {
+		if e.outcomes, err = readStream(ctx, js, "tim-outcomes"); err != nil {
 			return nil, err
 		}
 		if e.complete() || time.Now().After(deadline) {
@@ -217,10 +217,10 @@ func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) 
 	// Whatever would come twice, or too late, comes within a little while.
 	wait(ctx, 3*time.Second)
 	var err error
-	if e.events, err = readStream(ctx, js, "TIM_EVENTS"); err != nil {
+	if e.events, err = readStream(ctx, js, "tim-events"); err != nil {
 		return nil, err
 	}
-	if e.outcomes, err = readStream(ctx, js, "TIM_OUTCOMES"); err != nil {
+	if e.outcomes, err = readStream(ctx, js, "tim-outcomes"); err != nil {
 		return nil, err
 	}
 	e.history, err = h.readHistory(ctx)

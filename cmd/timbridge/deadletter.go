@@ -186,11 +186,12 @@ func (c deadletterRedriveCmd) Run(ctx context.Context, e *env) error {
 			return true, nil
 		}
 		delete(wanted, ev.ID())
-		command, err := egress.Redrive(ev)
+		command, err := commandOf(b, ev)
 		if err != nil {
 			left++
 			return true, e.print(map[string]string{"id": ev.ID(), "error": err.Error()}, "%s cannot be sent again: %v\n", ev.ID(), err)
 		}
+		command = egress.Redrive(command)
 		if _, err := b.Publish(ctx, bus.Commands, command); err != nil {
 			return false, fmt.Errorf("publish %s: %w", command.ID(), err)
 		}
@@ -211,4 +212,20 @@ func (c deadletterRedriveCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	return nil
+}
+
+// commandOf is the command in a dead letter.
+func commandOf(b bus.Bus, dead *event.Event) (*event.Event, error) {
+	data, _, err := mapping.ParseDeadLetter(dead)
+	if err != nil {
+		return nil, err
+	}
+	if data.Original.Truncated {
+		return nil, fmt.Errorf("only the first %d of its %d bytes are kept", len(data.Original.Data), data.Original.Size)
+	}
+	original, err := bus.DecodeOriginal(data.Original.Data)
+	if err != nil {
+		return nil, err
+	}
+	return b.Event(original)
 }
