@@ -119,7 +119,8 @@ type Journal interface {
 }
 
 // Mapper turns events into commands; [mapping.Commands] is one. The default
-// account is filled in before it is called.
+// account is filled in before it is called. With an error it gives as much of
+// the command as could be read.
 type Mapper interface {
 	ToCommand(e *event.Event) (mapping.Command, error)
 }

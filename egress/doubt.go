@@ -13,10 +13,12 @@ import (
 
 // How far the clocks of the bridge, the bus and the IM service may be apart
 // when a message is looked for. A random is never another message's, so that
-// looking further back costs nothing but reading; elements can be.
+// looking further back costs nothing but reading. Elements can be: further
+// back, an earlier message of the same words is taken for the command's; less
+// far, a clock that is behind makes a message overlooked and sent twice.
 const (
 	skewByRandom   = 10 * time.Minute
-	skewByElements = 5 * time.Second
+	skewByElements = 2 * time.Second
 )
 
 // Bounds of what is read of a conversation's history to settle doubts.

@@ -35,8 +35,8 @@ type Egress struct {
 	lanes   map[laneKey]*lane
 	sends   map[sendKey]sent // sends that are started and not finished; nil until they are asked for
 	mark    mark
-	room    chan struct{} // closed, and made anew, when a command is finished
-	last    map[tim.UserID]time.Time
+	room    chan struct{}            // closed, and made anew, when a command is finished
+	last    map[tim.UserID]time.Time // when an account last got a command done
 	stats   Stats
 
 	// Of Run.
@@ -52,7 +52,7 @@ func New(cfg Config, deps Deps) *Egress {
 	e := &Egress{
 		cfg: cfg, deps: deps, log: deps.Logger,
 		limiter: newLimiter(cfg.Rates),
-		state:   newState(cfg.Horizon, cfg.MaxLedger),
+		state:   newState(cfg.bounds()),
 		writing: map[uint64]uint64{},
 		lanes:   map[laneKey]*lane{},
 		room:    make(chan struct{}),
@@ -125,7 +125,7 @@ func (e *Egress) Load(position uint64, body []byte) error {
 	if e.running {
 		return errors.New("egress: a snapshot is loaded before it runs, not while it does")
 	}
-	s, err := decodeState(body, e.cfg.Horizon, e.cfg.MaxLedger)
+	s, err := decodeState(body, e.cfg.bounds())
 	if err != nil {
 		return err
 	}
@@ -328,15 +328,7 @@ func (e *Egress) command(encoded []byte) (mapping.Command, error) {
 	if err != nil {
 		return mapping.Command{}, err
 	}
-	cmd, err := e.deps.Mapper.ToCommand(ev)
-	if err != nil {
-		ref := refOf(ev)
-		cmd = mapping.Command{
-			Source: ref.Source, ID: ref.ID, Type: ref.Type, Account: ref.Account, Subject: ref.Subject,
-			CorrelationID: extension(ev, mapping.ExtCorrelationID), TraceParent: extension(ev, mapping.ExtTraceParent),
-		}
-	}
-	return cmd, err
+	return e.deps.Mapper.ToCommand(ev)
 }
 
 // body is what one of several entries means, for the projection.
@@ -408,7 +400,6 @@ func (e *Egress) take(position uint64, value any) {
 	case finished:
 		if o := e.state.open[b.Key]; o != nil {
 			e.mark.hold(position+uint64(b.Public), o.position)
-			e.last[o.account] = time.Now()
 			delete(e.sends, sendKey{o.account, uint64(o.rand)})
 		}
 		close(e.room)

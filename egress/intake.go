@@ -223,7 +223,7 @@ func (in *intake) decide(b *batch, r *bus.Received) error {
 
 	cmd, err := in.parse(r)
 	if err != nil {
-		return in.refuse(b, r, mapping.TypeRejected, err)
+		return in.refuse(b, r, &cmd, mapping.TypeRejected, err)
 	}
 	k := commandKey(cmd.Source, cmd.ID)
 	content := contentHash(&cmd)
@@ -244,21 +244,21 @@ func (in *intake) decide(b *batch, r *bus.Received) error {
 		b.counts = append(b.counts, func(s *Stats) { s.Repeated++ })
 		return nil
 	case repeated:
-		return in.refuse(b, r, mapping.TypeRejected, &mapping.RejectError{
+		return in.refuse(b, r, &cmd, mapping.TypeRejected, &mapping.RejectError{
 			Code: mapping.RejectIDReused, Field: "id",
 			Message: "a command with this source and id, and other content, came before; give a new one a new id",
 		})
 	case in.deps.Accounts.Account(cmd.Account).State == StateUnknown:
-		return in.refuse(b, r, mapping.TypeRejected, &mapping.RejectError{
+		return in.refuse(b, r, &cmd, mapping.TypeRejected, &mapping.RejectError{
 			Code: mapping.RejectAccountUnknown, Field: mapping.ExtAccount,
 			Message: fmt.Sprintf("%s is not an account of this bridge", cmd.Account),
 		})
 	}
 	if err := in.cfg.Policy.check(&cmd); err != nil {
-		return in.refuse(b, r, mapping.TypeRejected, err)
+		return in.refuse(b, r, &cmd, mapping.TypeRejected, err)
 	}
 	if busTime(r.Position, now) < floor {
-		return in.refuse(b, r, mapping.TypeExpired, &mapping.RejectError{
+		return in.refuse(b, r, &cmd, mapping.TypeExpired, &mapping.RejectError{
 			Code:    mapping.CodeExpired,
 			Message: "it is older than the bridge remembers commands, so nobody can tell whether it was carried out",
 		})
@@ -266,14 +266,14 @@ func (in *intake) decide(b *batch, r *bus.Received) error {
 	// One that is in doubt has to be settled first.
 	doubt := r.Time.Before(doubtful)
 	if !doubt && expired(&cmd, now) {
-		return in.refuse(b, r, mapping.TypeExpired, errExpired(&cmd))
+		return in.refuse(b, r, &cmd, mapping.TypeExpired, errExpired(&cmd))
 	}
 	encoded, err := mapping.Encode(r.Event)
 	if err != nil {
-		return in.refuse(b, r, mapping.TypeRejected, &mapping.RejectError{Code: mapping.RejectMalformed, Message: err.Error()})
+		return in.refuse(b, r, &cmd, mapping.TypeRejected, &mapping.RejectError{Code: mapping.RejectMalformed, Message: err.Error()})
 	}
 	if size := len(encoded) + len(r.Original); size > maxEntry {
-		return in.refuse(b, r, mapping.TypeRejected, &mapping.RejectError{
+		return in.refuse(b, r, &cmd, mapping.TypeRejected, &mapping.RejectError{
 			Code: mapping.RejectTooLarge, Message: fmt.Sprintf("it takes %d bytes in the journal; the most is %d", size, maxEntry),
 		})
 	}
@@ -311,7 +311,7 @@ func (in *intake) parse(r *bus.Received) (mapping.Command, error) {
 // refuse puts the outcome of a command that is not accepted into the batch,
 // with its dead letter and its place. What was refused at that place before is
 // only dropped.
-func (in *intake) refuse(b *batch, r *bus.Received, outcomeType string, why error) error {
+func (in *intake) refuse(b *batch, r *bus.Received, cmd *mapping.Command, outcomeType string, why error) error {
 	k := placeKey(r.Position)
 	in.mu.Lock()
 	_, known := in.state.ledger.find(k)
@@ -321,14 +321,15 @@ func (in *intake) refuse(b *batch, r *bus.Received, outcomeType string, why erro
 		b.counts = append(b.counts, func(s *Stats) { s.Repeated++ })
 		return nil
 	}
-	o := mapping.Outcome{Type: outcomeType, Position: onBus(r.Position), At: time.Now(), Error: mapping.ErrorOf(why)}
+	o := mapping.Outcome{
+		Type: outcomeType, Command: cmd.Ref(), Position: onBus(r.Position), At: time.Now(), Error: mapping.ErrorOf(why),
+		CorrelationID: cmd.CorrelationID, TraceParent: cmd.TraceParent,
+	}
+	if cmd.Account != "" {
+		o.Subject = cmd.OutcomeSubject()
+	}
 	if _, ok := mapping.AsReject(why); !ok {
 		o.Error.Code = mapping.RejectMalformed
-	}
-	if r.Event != nil && r.Err == nil {
-		o.Command = refOf(r.Event)
-		o.CorrelationID = extension(r.Event, mapping.ExtCorrelationID)
-		o.TraceParent = extension(r.Event, mapping.ExtTraceParent)
 	}
 	public, err := in.publicEntries(o, r.Original)
 	if err != nil {
@@ -389,13 +390,6 @@ func contentHash(cmd *mapping.Command) uint64 { return binary.LittleEndian.Uint6
 
 func onBus(p bus.Position) mapping.BusPosition {
 	return mapping.BusPosition{Target: string(p.Target), Offset: p.Offset, Time: p.Time, Digest: p.Digest}
-}
-
-// refOf names a command that was not accepted, as far as it names itself.
-func refOf(ev *event.Event) mapping.CommandRef {
-	return mapping.CommandRef{
-		Source: ev.Source(), ID: ev.ID(), Type: ev.Type(), Account: accountOf(ev), Subject: ev.Subject(),
-	}
 }
 
 func accountOf(ev *event.Event) tim.UserID { return tim.UserID(extension(ev, mapping.ExtAccount)) }

@@ -334,6 +334,9 @@ func (e *Egress) finish(it *item, v *verdict) error {
 	}
 	e.deps.Step("outcome")
 	e.count(func(s *Stats) {
+		if v.err == nil || v.err.Code != mapping.CodeAccountBacklog {
+			e.last[it.o.account] = time.Now()
+		}
 		switch {
 		case v.expired:
 			s.Expired++

@@ -45,6 +45,7 @@ type state struct {
 	born     time.Time // zero before the first entry
 	doubtful time.Time // a command older than this, by the bus's time, may have been carried out without this journal's knowing
 	repaired uint64    // the last journal position of a lost stretch that was dealt with
+	taken    uint64    // the journal position of the last entry about what was read
 	read     map[bus.Target]bus.Position
 	rands    randoms
 	recent   fifo[sendKey, sent] // sends that are finished: ingress may still ask for the cause of one
@@ -68,31 +69,48 @@ const (
 	maxClaims = 100_000
 )
 
-func newState(horizon time.Duration, maxLedger int) *state {
+// bounds are the sizes of a state.
+type bounds struct {
+	horizon                      time.Duration
+	ledger, recent, lost, claims int
+}
+
+func (c Config) bounds() bounds {
+	return bounds{horizon: c.Horizon, ledger: c.MaxLedger, recent: maxRecent, lost: maxLost, claims: maxClaims}
+}
+
+func newState(b bounds) *state {
 	return &state{
-		ledger:     newLedger(horizon, maxLedger),
+		ledger:     newLedger(b.horizon, b.ledger),
 		open:       map[key]*open{},
 		perAccount: map[tim.UserID]int{},
 		read:       map[bus.Target]bus.Position{},
-		recent:     newFIFO[sendKey, sent](maxRecent),
-		lost:       newFIFO[sendKey, sent](maxLost),
-		claims:     newFIFO[key, struct{}](maxClaims),
+		recent:     newFIFO[sendKey, sent](b.recent),
+		lost:       newFIFO[sendKey, sent](b.lost),
+		claims:     newFIFO[key, struct{}](b.claims),
 	}
 }
 
 // apply takes in one entry, by its position and decoded body.
 func (s *state) apply(position uint64, body any) {
+	switch body.(type) {
+	case accepted, read, birth, repaired:
+		// One goroutine writes these, and they are applied in their order.
+		if position <= s.taken {
+			return
+		}
+		s.taken = position
+	}
 	switch b := body.(type) {
 	case accepted:
 		s.setRead(b.Position)
 		if !s.ledger.add(record{key: b.Key, content: b.Content, time: busTime(b.Position, b.At)}) {
 			return
 		}
-		o := &open{
+		s.insert(&open{
 			key: b.Key, accepted: position, at: b.At, position: b.Position, account: tim.UserID(b.Account),
 			event: bytes.Clone(b.Event), size: len(b.Event) + len(b.Original), doubt: b.Doubt,
-		}
-		s.insert(o)
+		})
 	case read:
 		s.setRead(b.Position)
 		if b.Key != (key{}) {
@@ -106,10 +124,7 @@ func (s *state) apply(position uint64, body any) {
 			s.setRead(p)
 		}
 	case repaired:
-		if b.Last <= s.repaired {
-			return
-		}
-		s.repaired = b.Last
+		s.repaired = max(s.repaired, b.Last)
 		s.doubtful = later(s.doubtful, b.At)
 		for _, p := range b.After {
 			s.setRead(p)
@@ -143,12 +158,12 @@ func (s *state) apply(position uint64, body any) {
 		switch k := (sendKey{o.account, b.Sent.Rand}); {
 		case b.Sent.Rand == 0:
 		case b.Lost:
-			s.lost.add(k, b.Sent)
+			s.lost.add(position, k, b.Sent)
 		default:
-			s.recent.add(k, b.Sent)
+			s.recent.add(position, k, b.Sent)
 		}
 		if b.Claim != (key{}) {
-			s.claims.add(b.Claim, struct{}{})
+			s.claims.add(position, b.Claim, struct{}{})
 		}
 	}
 }
@@ -210,6 +225,7 @@ func (s *state) view() stateView {
 	b = appendTime(b, s.doubtful)
 	b = binary.LittleEndian.AppendUint64(b, s.repaired)
 	b = binary.LittleEndian.AppendUint64(b, s.outcome)
+	b = binary.LittleEndian.AppendUint64(b, s.taken)
 	b = binary.LittleEndian.AppendUint32(b, s.rands.next)
 	b = appendPositions(b, s.positions())
 	all := s.inOrder()
@@ -229,13 +245,15 @@ func (s *state) view() stateView {
 	}
 	for _, f := range []*fifo[sendKey, sent]{&s.recent, &s.lost} {
 		b = binary.AppendUvarint(b, uint64(f.len()))
-		for k, v := range f.all() {
-			b = v.append(appendString(b, k.account))
+		for p, v := range f.all() {
+			b = binary.LittleEndian.AppendUint64(b, p.position)
+			b = v.append(appendString(b, p.key.account))
 		}
 	}
 	b = binary.AppendUvarint(b, uint64(s.claims.len()))
-	for k := range s.claims.all() {
-		b = append(b, k[:]...)
+	for p := range s.claims.all() {
+		b = binary.LittleEndian.AppendUint64(b, p.position)
+		b = append(b, p.key[:]...)
 	}
 	return stateView{head: b, ledger: s.ledger.view()}
 }
@@ -246,14 +264,14 @@ func (v stateView) encode() []byte {
 }
 
 // decodeState reads what encode wrote.
-func decodeState(body []byte, horizon time.Duration, maxLedger int) (*state, error) {
-	s := newState(horizon, maxLedger)
+func decodeState(body []byte, limits bounds) (*state, error) {
+	s := newState(limits)
 	d := &decoder{rest: body}
 	if v := d.byte(); d.err == nil && v != stateVersion {
 		return nil, fmt.Errorf("egress: snapshot of version %d; this program knows version %d", v, stateVersion)
 	}
 	s.born, s.doubtful = d.time(), d.time()
-	s.repaired, s.outcome = d.fixed64(), d.fixed64()
+	s.repaired, s.outcome, s.taken = d.fixed64(), d.fixed64(), d.fixed64()
 	s.rands.next = d.fixed32()
 	for _, p := range d.positions() {
 		s.setRead(p)
@@ -271,15 +289,16 @@ func decodeState(body []byte, horizon time.Duration, maxLedger int) (*state, err
 	}
 	for _, f := range []*fifo[sendKey, sent]{&s.recent, &s.lost} {
 		for n := d.uvarint(); n > 0 && d.err == nil; n-- {
-			account := tim.UserID(d.bytes())
+			at, account := d.fixed64(), tim.UserID(d.bytes())
 			v := d.sent()
-			f.add(sendKey{account, v.Rand}, v)
+			f.add(at, sendKey{account, v.Rand}, v)
 		}
 	}
 	for n := d.uvarint(); n > 0 && d.err == nil; n-- {
 		var k key
+		at := d.fixed64()
 		d.key(&k)
-		s.claims.add(k, struct{}{})
+		s.claims.add(at, k, struct{}{})
 	}
 	s.ledger.read(d)
 	if d.err == nil && len(d.rest) > 0 {
