@@ -75,6 +75,7 @@ func Open(ctx context.Context, cfg Config) (_ *Bus, err error) {
 			return nil, err
 		}
 		inProcess = b.embedded
+		cfg.URL = b.embedded.url() // for what is said about it
 	}
 	if b.conn, err = dial(ctx, &cfg, inProcess); err != nil {
 		return nil, err

@@ -67,7 +67,9 @@ func dial(ctx context.Context, cfg *Config, server nats.InProcessConnProvider) (
 		if err == nil {
 			c.nc = nc
 			c.begin()
-			c.url = redactURL(nc.ConnectedUrl())
+			if server == nil {
+				c.url = redactURL(nc.ConnectedUrl())
+			}
 			break
 		}
 		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) ||
@@ -187,9 +189,9 @@ func (c *conn) disconnected(_ *nats.Conn, err error) {
 	c.log.Warn("lost the connection to NATS", "url", c.url, "error", err)
 }
 
-func (c *conn) reconnected(nc *nats.Conn) {
+func (c *conn) reconnected(*nats.Conn) {
 	c.begin()
-	c.log.Info("connected to NATS again", "url", redactURL(nc.ConnectedUrl()))
+	c.log.Info("connected to NATS again", "url", c.url)
 	select {
 	case c.reconnect <- struct{}{}:
 	default:

@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net"
@@ -27,13 +28,15 @@ type embedded struct {
 	cfg EmbeddedConfig
 	log hclog.Logger
 
-	mu      sync.Mutex
-	srv     *server.Server
-	port    int    // as the first start got it
-	stopped string // why JetStream stopped, while it is
+	life    sync.Mutex // held while the server is started or ended
 	retryAt time.Time
 	tries   int
 	closed  bool
+
+	mu      sync.Mutex     // of what is asked while it is
+	srv     *server.Server // nil while there is none
+	port    int            // as the first start got it
+	stopped string         // why JetStream stopped, while it is
 }
 
 func startEmbedded(cfg *EmbeddedConfig, log hclog.Logger) (*embedded, error) {
@@ -93,6 +96,8 @@ func (e *embedded) start() error {
 			return fmt.Errorf("embedded NATS: %s", text)
 		}
 	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	if addr, ok := srv.Addr().(*net.TCPAddr); ok {
 		e.port = addr.Port
 	}
@@ -100,11 +105,23 @@ func (e *embedded) start() error {
 	return nil
 }
 
+// present is the server that runs, nil without one, and why its JetStream
+// stopped.
+func (e *embedded) present() (*server.Server, string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.srv, e.stopped
+}
+
+func (e *embedded) setStopped(why string) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.stopped = why
+}
+
 // InProcessConn connects to the server that runs at present.
 func (e *embedded) InProcessConn() (net.Conn, error) {
-	e.mu.Lock()
-	srv := e.srv
-	e.mu.Unlock()
+	srv, _ := e.present()
 	if srv == nil {
 		return nil, errors.New("embedded NATS is being restarted")
 	}
@@ -119,9 +136,7 @@ func (e *embedded) url() string {
 
 // health is nil while JetStream takes messages.
 func (e *embedded) health() error {
-	e.mu.Lock()
-	srv, stopped := e.srv, e.stopped
-	e.mu.Unlock()
+	srv, stopped := e.present()
 	if stopped != "" {
 		return fmt.Errorf("embedded NATS: %s", stopped)
 	}
@@ -149,6 +164,10 @@ func unhealthy(srv *server.Server) string {
 	if w.status == 0 || w.status == http.StatusOK {
 		return ""
 	}
+	var health server.HealthStatus
+	if err := json.Unmarshal(w.body, &health); err == nil && health.Error != "" {
+		return health.Error
+	}
 	return strings.TrimSpace(string(w.body))
 }
 
@@ -167,28 +186,29 @@ func (p *page) Write(b []byte) (int, error) { p.body = append(p.body, b...); ret
 // is room on the disk again. What was acknowledged is on the disk; a batch that
 // was half written is completed by the server as it starts.
 func (e *embedded) tend(ctx context.Context) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.life.Lock()
+	defer e.life.Unlock()
 	if e.closed || ctx.Err() != nil {
 		return
 	}
-	if e.srv != nil {
-		text := unhealthy(e.srv)
-		if text == "" {
-			e.stopped, e.tries = "", 0
+	if srv, stopped := e.present(); srv != nil {
+		why := unhealthy(srv)
+		if why == "" {
+			e.setStopped("")
+			e.tries = 0
 			return
 		}
-		if e.stopped == "" {
+		if stopped == "" {
 			e.log.Error("embedded JetStream has stopped; it is started again when the disk has room",
-				"reason", text, "dir", e.cfg.Dir, "needed_bytes", e.cfg.ReviveFree)
+				"reason", why, "dir", e.cfg.Dir, "needed_bytes", e.cfg.ReviveFree)
 		}
-		e.stopped = text
+		e.setStopped(why)
 	}
 	free, err := freeBytes(e.cfg.Dir)
 	if err == nil && free < e.cfg.ReviveFree {
 		return
 	}
-	if now := time.Now(); now.Before(e.retryAt) {
+	if time.Now().Before(e.retryAt) {
 		return
 	}
 	e.retryAt = time.Now().Add(min(time.Second<<min(e.tries, 6), time.Minute))
@@ -196,28 +216,30 @@ func (e *embedded) tend(ctx context.Context) {
 	e.log.Warn("starting the embedded server again", "free_bytes", free)
 	e.stop()
 	if err := e.start(); err != nil {
-		e.stopped = err.Error()
+		e.setStopped(err.Error())
 		e.log.Error("cannot start the embedded server again", "error", err)
 		return
 	}
-	if text := unhealthy(e.srv); text != "" {
-		e.stopped = text
-		return
-	}
-	e.stopped = ""
+	srv, _ := e.present()
+	e.setStopped(unhealthy(srv))
 }
 
+// stop ends the server, while life is held.
 func (e *embedded) stop() {
-	if e.srv != nil {
-		e.srv.Shutdown()
-		e.srv.WaitForShutdown()
-		e.srv = nil
+	srv, _ := e.present()
+	if srv == nil {
+		return
 	}
+	e.mu.Lock()
+	e.srv = nil
+	e.mu.Unlock()
+	srv.Shutdown()
+	srv.WaitForShutdown()
 }
 
 func (e *embedded) close() {
-	e.mu.Lock()
-	defer e.mu.Unlock()
+	e.life.Lock()
+	defer e.life.Unlock()
 	e.closed = true
 	e.stop()
 }
@@ -243,7 +265,12 @@ func (l *fatalLog) Fatalf(format string, v ...any) {
 	l.log.Error(fmt.Sprintf(format, v...))
 }
 func (l *fatalLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
-func (l *fatalLog) Warnf(format string, v ...any)   { l.log.Warn(fmt.Sprintf(format, v...)) }
+func (l *fatalLog) Warnf(format string, v ...any) {
+	if strings.HasPrefix(format, "Healthcheck failed") {
+		return // tend asks every second, and says it once
+	}
+	l.log.Warn(fmt.Sprintf(format, v...))
+}
 func (l *fatalLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l *fatalLog) Debugf(format string, v ...any)  { l.log.Trace(fmt.Sprintf(format, v...)) }
 func (l *fatalLog) Tracef(string, ...any)           {}

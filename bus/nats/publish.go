@@ -216,6 +216,8 @@ func (b *Bus) Send(ctx context.Context, plan bus.Plan, msgs []bus.Message, look 
 		s.t.trusted, s.t.epoch = false, 0
 		if refused := refusal(s.t.name, errs[i]); refused != nil {
 			errs[i] = refused
+		} else if sick := b.sick(); sick != nil {
+			errs[i] = &bus.TargetError{Target: s.part.Target, Err: fmt.Errorf("%w: %w", sick, errs[i])}
 		}
 		errs[i] = fmt.Errorf("send to %s: %w", s.t.name, errs[i])
 	}
@@ -223,6 +225,15 @@ func (b *Bus) Send(ctx context.Context, plan bus.Plan, msgs []bus.Message, look 
 		return bus.ErrClosed
 	}
 	return errors.Join(errs...)
+}
+
+// sick is what is wrong with the embedded server, which does not answer when
+// it cannot write.
+func (b *Bus) sick() error {
+	if b.embedded == nil {
+		return nil
+	}
+	return b.embedded.health()
 }
 
 // prepareSend finds a part's messages, and one among them that will never be
