@@ -4,7 +4,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/schemas"
 	"github.com/timbridge/timbridge/tim"
 )
 
@@ -97,5 +100,56 @@ func BenchmarkDecodeStampKey(b *testing.B) {
 		}
 		mapping.KeyOfEvent(e)
 		mapping.Stamp(e, "0190b5f2-7a3c-7cc1-9a53-2f1d6f0c8e11", 42, recorded)
+	}
+}
+
+// BenchmarkSDK does with the SDK what Encode and Decode do, to compare.
+func BenchmarkSDK(b *testing.B) {
+	body := benchBody(b)
+	e, err := mapping.Decode(body)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Run("Marshal", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			if _, err := e.MarshalJSON(); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+	b.Run("Unmarshal", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			var out event.Event
+			if err := out.UnmarshalJSON(body); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
+func BenchmarkEncode(b *testing.B) {
+	e, err := mapping.Decode(benchBody(b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := mapping.Encode(e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func BenchmarkToCommand(b *testing.B) {
+	c := &mapping.Commands{Schemas: schemas.New()}
+	e := commandEvent(b, mapping.TypeCommandSend,
+		`{"conversation":{"type":"c2c","user_id":"alice"},"elements":[{"type":"text","text":"Yes, it left this morning."}]}`)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := c.ToCommand(e); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

@@ -216,6 +216,8 @@ var messages = []struct {
 		name: "report, muted", types: []string{"group.member_changed"}, keys: []mapping.KeyKind{mapping.KeyHash},
 		m: report(tim.GroupReportElem{ReportType: tim.GroupReportShutUpMember, OpUser: "alice", ShutUpTime: 60}),
 	},
+	{name: "report, kicked, to the operator", m: report(tim.GroupReportElem{ReportType: tim.GroupReportBeKicked, OpUser: "bridge"})},
+	{name: "report, invited, to the operator", m: report(tim.GroupReportElem{ReportType: tim.GroupReportInvite, OpUser: "bridge"})},
 	{
 		name: "report, not known", types: []string{"im.unrecognized"}, keys: []mapping.KeyKind{mapping.KeyHash},
 		m: report(tim.GroupReportElem{ReportType: tim.GroupReportUserDefine, UserData: "anything"}),

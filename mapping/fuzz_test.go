@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
@@ -27,7 +28,7 @@ func FuzzFromMessage(f *testing.F) {
 	v := schemas.New()
 	f.Fuzz(func(t *testing.T, account string, raw []byte) {
 		var m tim.Message
-		if account == "" || json.Unmarshal(raw, &m) != nil {
+		if account == "" || !utf8.ValidString(account) || json.Unmarshal(raw, &m) != nil {
 			return
 		}
 		o := mapping.Observation{App: observed.App, Account: tim.UserID(account)}

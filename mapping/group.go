@@ -242,6 +242,10 @@ func operatorOf(profile *tim.UserProfile, member *tim.GroupMemberInfo) tim.UserI
 //	CancelAdmin    group.member_changed  (of the account, role member)
 //	ShutUpMember   group.member_changed  (of the account, muted_seconds)
 //	everything else    im.unrecognized
+//
+// The copy of Invite, BeKicked, GrantAdmin, CancelAdmin or ShutUpMember that
+// comes to whoever did it does not say to whom it was done, and gives no fact:
+// the tip to the group does, and the outcome where it was a command.
 func systemFacts(o Observation, m tim.Message) ([]Fact, error) {
 	facts := make([]Fact, 0, len(m.Elems))
 	for n, elem := range m.Elems {
@@ -258,6 +262,9 @@ func systemFacts(o Observation, m tim.Message) ([]Fact, error) {
 			}
 			facts = append(facts, o.unrecognized(id, AccountSubject(o.Account), name,
 				"it is no report on a group", raw).at(m.ServerTime))
+			continue
+		}
+		if operatorsCopy(report, o.Account) {
 			continue
 		}
 		id := reportID(o.Account, m, report, n)
@@ -313,6 +320,16 @@ func readReport(r tim.GroupReportElem, account tim.UserID) (string, groupData) {
 		return TypeGroupMemberChanged, groupData{Members: []memberChange{{UserID: account, MutedSeconds: &r.ShutUpTime}}}
 	}
 	return "", groupData{}
+}
+
+// operatorsCopy says whether a report on something done to somebody came to who did it.
+func operatorsCopy(r tim.GroupReportElem, account tim.UserID) bool {
+	switch r.ReportType {
+	case tim.GroupReportInvite, tim.GroupReportBeKicked, tim.GroupReportGrantAdmin,
+		tim.GroupReportCancelAdmin, tim.GroupReportShutUpMember:
+		return r.OpUser == account
+	}
+	return false
 }
 
 // reportIsPersonal says whether a report concerns its receiver alone. The

@@ -52,7 +52,9 @@ func hashKey(id string, at time.Time) Key {
 }
 
 // KeyOf is the key of the first fact that [FromMessage] makes of a message,
-// without making it: what has been recorded need not be mapped again.
+// without making it: what has been recorded need not be mapped again. A message
+// that comes as revoked ([tim.MsgRevoked]) is mapped all the same, since its
+// revocation is a fact with a key of its own.
 func KeyOf(account tim.UserID, m tim.Message) Key {
 	if m.ConvType == tim.ConvGroup && m.ConvID != "" && m.Seq != 0 {
 		return Key{Kind: KeyGroupSeq, Group: tim.GroupID(m.ConvID), Seq: m.Seq, Time: int64(min(m.ServerTime, maxUnix))}

@@ -13,7 +13,8 @@ import (
 // history as such. The service's own reports (conversation type ConvSystem)
 // are not messages of anybody and give only the group's facts. What is not
 // understood is im.unrecognized with its JSON. A message that exists only on
-// the sender's device, because sending it failed, gives no fact.
+// the sender's device, because sending it failed, gives no fact, and neither
+// does a report's copy for who did what it tells (see the table at systemFacts).
 //
 // A fact with [KeyWithFirst] goes with the first one; the others have keys of
 // their own. A message that was recorded before may come again from history as
