@@ -1,0 +1,713 @@
+package sandbox_test
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/timbridge/timbridge/tim"
+	"github.com/timbridge/timbridge/tim/sandbox"
+)
+
+// The model is the service once more, as simple as it can be said: who is told
+// what, in which order, and what everybody can read. Random calls, restarts,
+// kills and snapshots in between, must give the same.
+type model struct {
+	clock *clock
+	now   time.Time
+	talks map[string]*modelTalk // by name: "alice+bob", or the group's id
+	grps  map[tim.GroupID]*modelGroup
+	told  map[tim.UserID][]string // everything each user is to be told, in order
+}
+
+type modelTalk struct {
+	msgs []*modelMsg
+}
+
+type modelMsg struct {
+	conv    func(tim.UserID) tim.Conversation
+	seq     uint64
+	sender  tim.UserID
+	text    string // of a tip: what it says
+	tip     bool
+	revoked bool
+	rand    uint64
+	at      time.Time
+	answer  tim.Message
+}
+
+type modelGroup struct {
+	id        tim.GroupID
+	typ       tim.GroupType
+	owner     tim.UserID
+	active    bool
+	dismissed bool
+	reports   uint64
+	members   map[tim.UserID]int   // the first message each sees
+	past      map[tim.UserID][]int // the messages that former members saw
+	held      []func()             // what is told when the group becomes active
+	heldFor   []tim.UserID
+}
+
+var modelUsers = []tim.UserID{"ann", "ben", "cid", "dot"}
+
+func newModel() *model {
+	c := newClock()
+	return &model{
+		clock: c, now: c.t, talks: map[string]*modelTalk{},
+		grps: map[tim.GroupID]*modelGroup{}, told: map[tim.UserID][]string{},
+	}
+}
+
+func (m *model) talk(name string) *modelTalk {
+	if m.talks[name] == nil {
+		m.talks[name] = &modelTalk{}
+	}
+	return m.talks[name]
+}
+
+func c2cName(u, v tim.UserID) string { return string(min(u, v)) + "+" + string(max(u, v)) }
+
+func (m *model) tell(user tim.UserID, format string, args ...any) {
+	m.told[user] = append(m.told[user], fmt.Sprintf(format, args...))
+}
+
+// post adds a message to a talk.
+func (m *model) post(t *modelTalk, x *modelMsg) *modelMsg {
+	x.seq, x.at = uint64(len(t.msgs))+1, m.now
+	t.msgs = append(t.msgs, x)
+	return x
+}
+
+// tellMember tells a member of a group, or holds it back.
+func (m *model) tellMember(g *modelGroup, user tim.UserID, format string, args ...any) {
+	f := func() { m.tell(user, format, args...) }
+	if !g.active && user != g.owner {
+		g.held = append(g.held, f)
+		g.heldFor = append(g.heldFor, user)
+		return
+	}
+	f()
+}
+
+func (m *model) tip(g *modelGroup, text string) {
+	x := m.post(m.talk(string(g.id)), &modelMsg{sender: tim.SystemUser, tip: true, text: text})
+	for user := range g.members {
+		m.tellMember(g, user, "group/%s %d %s", g.id, x.seq, text)
+	}
+}
+
+// report tells users something of the service itself. Who was told nothing of
+// a group hears nothing of its end either.
+func (m *model) report(g *modelGroup, typ tim.GroupReportType, users ...tim.UserID) {
+	g.reports++
+	for _, user := range slices.Compact(slices.Sorted(slices.Values(users))) {
+		m.tellMember(g, user, "report %v %s %d", typ, g.id, g.reports)
+	}
+}
+
+func (m *model) sees(g *modelGroup, user tim.UserID) []int {
+	if g.members[user] == 0 && g.past[user] == nil || !g.active && user != g.owner {
+		return nil
+	}
+	seen := slices.Clone(g.past[user])
+	if from := g.members[user]; from > 0 {
+		for i := from; i <= len(m.talk(string(g.id)).msgs); i++ {
+			seen = append(seen, i)
+		}
+	}
+	return seen
+}
+
+func (m *model) leave(g *modelGroup, user tim.UserID) {
+	for i := g.members[user]; i <= len(m.talk(string(g.id)).msgs); i++ {
+		g.past[user] = append(g.past[user], i)
+	}
+	delete(g.members, user)
+	for i := len(g.held) - 1; i >= 0; i-- {
+		if g.heldFor[i] == user {
+			g.held = slices.Delete(g.held, i, i+1)
+			g.heldFor = slices.Delete(g.heldFor, i, i+1)
+		}
+	}
+}
+
+// check is the system under test beside its model.
+type check struct {
+	*rapid.T
+	m       *model
+	w       *world
+	devices map[tim.UserID]*device
+	seen    map[tim.UserID]map[uint64]string // what each was told, by number
+	made    int
+}
+
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		m := newModel()
+		mode := rapid.SampledFrom(modes).Draw(rt, "delivery")
+		dir, err := os.MkdirTemp("", "sandbox-model")
+		if err != nil {
+			rt.Fatal(err)
+		}
+		c := &check{T: rt, m: m, devices: map[tim.UserID]*device{}, seen: map[tim.UserID]map[uint64]string{}}
+		dirs := []string{dir}
+		c.w = &world{t: t, dir: dir, o: options(m.clock.option, delivery(mode), func(o *sandbox.Options) { o.Limits.SnapshotBytes = 8 << 10 })}
+		c.start()
+		defer func() {
+			c.w.Close()
+			for _, d := range dirs {
+				_ = os.RemoveAll(d)
+			}
+		}()
+		rt.Repeat(map[string]func(*rapid.T){
+			"":        func(*rapid.T) {},
+			"send":    c.send,
+			"send ":   c.send, // twice as often as the rest
+			"resend":  c.resend,
+			"revoke":  c.revoke,
+			"create":  c.create,
+			"invite":  c.invite,
+			"remove":  c.remove,
+			"dismiss": c.dismiss,
+			"read":    c.read,
+			"sign in and out": func(rt *rapid.T) {
+				user := c.user("user")
+				if d := c.devices[user]; d != nil {
+					c.logout(d)
+					c.note(user)
+					delete(c.devices, user)
+				} else {
+					c.signIn(user, rapid.Bool().Draw(rt, "keeps"))
+				}
+			},
+			"time": func(rt *rapid.T) {
+				d := rapid.SampledFrom([]time.Duration{time.Second, 50 * time.Second, 200 * time.Second}).Draw(rt, "d")
+				m.clock.move(d)
+				m.now = m.now.Add(d)
+			},
+			"snapshot": func(*rapid.T) {
+				if err := c.w.Snapshot(context.Background()); err != nil {
+					c.Fatal(err)
+				}
+			},
+			"restart": func(*rapid.T) { c.stop(); c.start() },
+			"kill": func(*rapid.T) {
+				to, err := os.MkdirTemp("", "sandbox-model")
+				if err != nil {
+					c.Fatal(err)
+				}
+				dirs = append(dirs, to)
+				copyFiles(t, c.w.dir, to)
+				c.stop()
+				c.w.dir = to
+				c.start()
+			},
+		})
+		c.finish()
+	})
+}
+
+func (c *check) user(label string) tim.UserID {
+	return rapid.SampledFrom(modelUsers).Draw(c.T, label)
+}
+
+func (c *check) start() {
+	s, err := sandbox.Open(c.w.dir, c.w.o)
+	if err != nil {
+		c.Fatalf("open: %v", err)
+	}
+	c.w.Sandbox = s
+}
+
+func (c *check) stop() {
+	if err := c.w.Close(); err != nil {
+		c.Fatalf("close: %v", err)
+	}
+	for user := range c.devices {
+		c.note(user) // what was handed out until the end
+	}
+	c.devices = map[tim.UserID]*device{}
+}
+
+// as is the user's device, which is signed in.
+func (c *check) as(user tim.UserID) *device {
+	if c.devices[user] == nil {
+		c.signIn(user, false)
+	}
+	return c.devices[user]
+}
+
+func (c *check) signIn(user tim.UserID, keep bool) {
+	d := c.w.client(user)
+	d.keep = keep
+	if err := d.Login(context.Background(), user, c.w.sig(user)); err != nil {
+		c.Fatalf("%s signs in: %v", user, err)
+	}
+	c.devices[user] = d
+}
+
+func (c *check) logout(d *device) {
+	if err := d.Logout(context.Background()); err != nil {
+		c.Fatalf("%s signs out: %v", d.user, err)
+	}
+	d.Close()
+}
+
+// note takes down what a device was told so far.
+func (c *check) note(user tim.UserID) {
+	if c.seen[user] == nil {
+		c.seen[user] = map[uint64]string{}
+	}
+	var last uint64
+	for _, r := range c.devices[user].reports() {
+		if r.Number <= last {
+			c.Fatalf("%s is told number %d after %d", user, r.Number, last)
+		}
+		last = r.Number
+		s := say(user, r.Event)
+		if old, ok := c.seen[user][r.Number]; ok && old != s {
+			c.Fatalf("%s is told %q as number %d, which was %q", user, s, r.Number, old)
+		}
+		c.seen[user][r.Number] = s
+	}
+}
+
+// say puts an event as the model does.
+func say(user tim.UserID, e tim.Event) string {
+	switch e := e.(type) {
+	case tim.MessagesReceived:
+		m := e.Messages[0]
+		if r, ok := elemOf[tim.GroupReportElem](m); ok {
+			return fmt.Sprintf("report %v %s %d", r.ReportType, r.GroupID, m.Seq)
+		}
+		if tip, ok := elemOf[tim.GroupTipsElem](m); ok {
+			return fmt.Sprintf("%v %d %s", m.Conversation(), m.Seq, sayTip(tip.TipType, tip.OpUser, tip.Users))
+		}
+		return fmt.Sprintf("%v %d %s: %s", m.Conversation(), m.Seq, m.Sender, textIn(m))
+	case tim.MessagesRevoked:
+		return fmt.Sprintf("revoked %v %d", e.Locators[0].Conversation(), e.Locators[0].Seq)
+	}
+	return fmt.Sprintf("%T", e)
+}
+
+func sayTip(typ tim.GroupTipType, by tim.UserID, users []tim.UserID) string {
+	return fmt.Sprintf("tip %v by %s of %v", typ, by, slices.Sorted(slices.Values(users)))
+}
+
+func (c *check) send(rt *rapid.T) {
+	from := c.user("from")
+	x := &modelMsg{sender: from, text: fmt.Sprint("text ", c.made), rand: uint64(c.made) + 1}
+	c.made++
+	groups := slices.Sorted(maps.Keys(c.m.grps))
+	if len(groups) > 0 && rapid.Bool().Draw(rt, "to a group") {
+		g := c.m.grps[rapid.SampledFrom(groups).Draw(rt, "group")]
+		c.sendGroup(g, x)
+		return
+	}
+	to := c.user("to")
+	x.conv = func(u tim.UserID) tim.Conversation {
+		if u == to {
+			return tim.C2C(from)
+		}
+		return tim.C2C(to)
+	}
+	c.deliver(x)
+	c.m.post(c.m.talk(c2cName(from, to)), x)
+	c.agree(x)
+	if to != from {
+		c.m.tell(to, "c2c/%s %d %s: %s", from, x.seq, from, x.text)
+	}
+}
+
+func (c *check) sendGroup(g *modelGroup, x *modelMsg) {
+	x.conv = func(tim.UserID) tim.Conversation { return tim.Group(g.id) }
+	want := tim.CodeOK
+	switch {
+	case g.dismissed:
+		want = tim.CodeSvrGroupNotFound
+	case g.members[x.sender] == 0, !g.active && x.sender != g.owner:
+		want = tim.CodeSvrGroupPermissionDeny
+	}
+	if want != tim.CodeOK {
+		_, err := c.as(x.sender).Send(context.Background(), tim.Group(g.id), text(x.text))
+		c.refused("send", err, want)
+		return
+	}
+	c.deliver(x)
+	c.m.post(c.m.talk(string(g.id)), x)
+	c.agree(x)
+	if !g.active {
+		g.active = true
+		for _, f := range g.held {
+			f()
+		}
+		g.held, g.heldFor = nil, nil
+	}
+	for user := range g.members {
+		if user != x.sender {
+			c.m.tell(user, "group/%s %d %s: %s", g.id, x.seq, x.sender, x.text)
+		}
+	}
+}
+
+func (c *check) deliver(x *modelMsg) {
+	msg := text(x.text)
+	msg.Rand = x.rand
+	answer, err := c.as(x.sender).Send(context.Background(), x.conv(x.sender), msg)
+	if err != nil {
+		c.Fatalf("%s sends to %v: %v", x.sender, x.conv(x.sender), err)
+	}
+	x.answer = answer
+}
+
+func (c *check) agree(x *modelMsg) {
+	if x.answer.Seq != x.seq || x.answer.Rand != x.rand || x.answer.ServerTime != uint64(x.at.Unix()) {
+		c.Fatalf("%q is seq %d, rand %d at %d, want seq %d, rand %d at %d", x.text, x.answer.Seq, x.answer.Rand, x.answer.ServerTime, x.seq, x.rand, x.at.Unix())
+	}
+}
+
+func (c *check) refused(what string, err error, code tim.Code) {
+	if e, ok := tim.AsError(err); !ok || e.Code != code || e.Effect != tim.EffectNotDone {
+		c.Fatalf("%s: error is %v, want %v", what, err, code)
+	}
+}
+
+// any picks something that was said by users.
+func (c *check) any(rt *rapid.T) (name string, x *modelMsg) {
+	var all []*modelMsg
+	var names []string
+	for _, name := range slices.Sorted(maps.Keys(c.m.talks)) {
+		for _, x := range c.m.talks[name].msgs {
+			if !x.tip {
+				all = append(all, x)
+				names = append(names, name)
+			}
+		}
+	}
+	if len(all) == 0 {
+		rt.Skip("nothing was said")
+	}
+	// The newest are the interesting ones.
+	i := len(all) - 1 - rapid.IntRange(0, min(len(all)-1, 10)).Draw(rt, "message")
+	return names[i], all[i]
+}
+
+func (c *check) resend(rt *rapid.T) {
+	name, x := c.any(rt)
+	window := sandbox.C2CResendWindow
+	g := c.m.grps[tim.GroupID(name)]
+	if g != nil {
+		window = sandbox.GroupResendWindow
+		if g.dismissed || g.members[x.sender] == 0 {
+			rt.Skip("may not write there now")
+		}
+	}
+	if c.m.now.Sub(x.at) >= window {
+		rt.Skip("too long ago")
+	}
+	msg := text(x.text)
+	msg.Rand = x.rand
+	again, err := c.as(x.sender).Send(context.Background(), x.conv(x.sender), msg)
+	if err != nil || again.Seq != x.seq || again.ServerTime != x.answer.ServerTime || again.MsgID != x.answer.MsgID {
+		c.Fatalf("sent again: %+v, %v; it was %+v", again, err, x.answer)
+	}
+}
+
+func (c *check) revoke(rt *rapid.T) {
+	name, x := c.any(rt)
+	by := c.user("by")
+	g := c.m.grps[tim.GroupID(name)]
+	late, again, none := tim.CodeSvrMsgRevokeTimeLimit, tim.CodeSvrMsgAlreadyRevoked, tim.CodeSvrMsgNotFound
+	conv := x.conv(by)
+	if g != nil {
+		late, again, none = tim.CodeSvrGroupRevokeMsgTimeLimit, tim.CodeSvrGroupRevokeMsgDeny, tim.CodeSvrGroupRevokeMsgNotFound
+	} else if name != c2cName(by, tim.UserID(conv.ID)) {
+		rt.Skip("not in that talk")
+	}
+	want := tim.CodeOK
+	switch {
+	case g != nil && g.dismissed:
+		want = tim.CodeSvrGroupNotFound
+	case g != nil && g.members[by] == 0:
+		want = tim.CodeSvrGroupPermissionDeny
+	case g != nil && !g.active && by != g.owner:
+		want = tim.CodeSvrGroupPermissionDeny
+	case g != nil && uint64(g.members[by]) > x.seq:
+		want = none
+	case g != nil && by != x.sender && by != g.owner:
+		want = tim.CodeSvrGroupPermissionDeny
+	case g == nil && by != x.sender:
+		want = none
+	case x.revoked:
+		want = again
+	case c.m.now.Sub(x.at) > 120*time.Second:
+		want = late
+	}
+	err := c.as(by).Revoke(context.Background(), conv, x.answer.Locator())
+	if want != tim.CodeOK {
+		c.refused("revoke", err, want)
+		return
+	}
+	if err != nil {
+		c.Fatalf("revoke: %v", err)
+	}
+	x.revoked = true
+	if g == nil {
+		users := []tim.UserID{x.sender, tim.UserID(x.conv(x.sender).ID)}
+		for _, user := range slices.Compact(users) {
+			c.m.tell(user, "revoked %v %d", x.conv(user), x.seq)
+		}
+		return
+	}
+	for user, from := range g.members {
+		if uint64(from) <= x.seq {
+			c.m.tell(user, "revoked group/%s %d", g.id, x.seq)
+		}
+	}
+}
+
+func (c *check) create(rt *rapid.T) {
+	if len(c.m.grps) >= 4 {
+		rt.Skip("enough groups")
+	}
+	owner := c.user("owner")
+	typ := rapid.SampledFrom([]tim.GroupType{tim.GroupPublic, tim.GroupPrivate}).Draw(rt, "type")
+	var users []tim.UserID
+	for _, u := range modelUsers {
+		if u != owner && rapid.Bool().Draw(rt, "with "+string(u)) {
+			users = append(users, u)
+		}
+	}
+	free := tim.GroupAddAny
+	made, err := c.as(owner).CreateGroup(context.Background(), tim.CreateGroupParam{
+		GroupName: "g", GroupID: tim.GroupID(fmt.Sprint("g", len(c.m.grps))), GroupType: typ, Members: members(users...), ApproveOption: &free,
+	})
+	if err != nil {
+		c.Fatalf("create: %v", err)
+	}
+	g := &modelGroup{
+		id: made.GroupID, typ: typ, owner: owner, active: typ == tim.GroupPublic,
+		members: map[tim.UserID]int{owner: 1}, past: map[tim.UserID][]int{},
+	}
+	c.m.grps[g.id] = g
+	c.m.report(g, tim.GroupReportCreate, owner)
+	if len(users) > 0 {
+		c.joined(g, owner, users)
+	}
+}
+
+func (c *check) joined(g *modelGroup, by tim.UserID, users []tim.UserID) {
+	for _, u := range users {
+		g.members[u] = len(c.m.talk(string(g.id)).msgs) + 1
+	}
+	c.m.tip(g, sayTip(tim.GroupTipInvite, by, users))
+	c.m.report(g, tim.GroupReportInvite, append(slices.Clone(users), by)...)
+}
+
+func (c *check) group(rt *rapid.T) *modelGroup {
+	groups := slices.Sorted(maps.Keys(c.m.grps))
+	if len(groups) == 0 {
+		rt.Skip("no group")
+	}
+	return c.m.grps[rapid.SampledFrom(groups).Draw(rt, "group")]
+}
+
+func (c *check) invite(rt *rapid.T) {
+	g, by := c.group(rt), c.user("by")
+	users := rapid.SliceOfNDistinct(rapid.SampledFrom(modelUsers), 1, 2, rapid.ID).Draw(rt, "users")
+	list, err := c.as(by).InviteMembers(context.Background(), tim.GroupInviteMemberParam{GroupID: g.id, Identifiers: users})
+	switch {
+	case g.dismissed:
+		c.refused("invite", err, tim.CodeSvrGroupNotFound)
+		return
+	case g.members[by] == 0, !g.active && by != g.owner:
+		c.refused("invite", err, tim.CodeSvrGroupPermissionDeny)
+		return
+	case err != nil:
+		c.Fatalf("invite: %v", err)
+	}
+	var fresh []tim.UserID
+	for i, u := range users {
+		want := tim.MemberIncluded
+		if g.members[u] == 0 {
+			want = tim.MemberDone
+			fresh = append(fresh, u)
+		}
+		if list[i].Identifier != u || list[i].Result != want {
+			c.Fatalf("inviting %v gives %+v", users, list)
+		}
+	}
+	if len(fresh) > 0 {
+		c.joined(g, by, fresh)
+	}
+}
+
+func (c *check) remove(rt *rapid.T) {
+	g, by := c.group(rt), c.user("by")
+	users := rapid.SliceOfNDistinct(rapid.SampledFrom(modelUsers), 1, 2, rapid.ID).Draw(rt, "users")
+	list, err := c.as(by).DeleteMembers(context.Background(), tim.GroupDeleteMemberParam{GroupID: g.id, Identifiers: users})
+	switch {
+	case g.dismissed:
+		c.refused("remove", err, tim.CodeSvrGroupNotFound)
+		return
+	case by != g.owner:
+		c.refused("remove", err, tim.CodeSvrGroupPermissionDeny)
+		return
+	case err != nil:
+		c.Fatalf("remove: %v", err)
+	}
+	var gone []tim.UserID
+	for i, u := range users {
+		want := tim.MemberDone
+		switch {
+		case g.members[u] == 0:
+			want = tim.MemberIncluded
+		case u == by:
+			want = tim.MemberFailed
+		default:
+			gone = append(gone, u)
+		}
+		if list[i].Identifier != u || list[i].Result != want {
+			c.Fatalf("removing %v gives %+v", users, list)
+		}
+	}
+	if len(gone) == 0 {
+		return
+	}
+	for _, u := range gone {
+		c.m.leave(g, u)
+	}
+	c.m.tip(g, sayTip(tim.GroupTipKick, by, gone))
+	g.reports++
+	for _, u := range append(gone, by) {
+		if g.active || u == g.owner {
+			c.m.tell(u, "report %v %s %d", tim.GroupReportBeKicked, g.id, g.reports)
+		}
+	}
+}
+
+func (c *check) dismiss(rt *rapid.T) {
+	g, by := c.group(rt), c.user("by")
+	err := c.as(by).DeleteGroup(context.Background(), g.id)
+	switch {
+	case g.dismissed:
+		c.refused("dismiss", err, tim.CodeSvrGroupNotFound)
+		return
+	case by != g.owner || g.typ == tim.GroupPrivate:
+		c.refused("dismiss", err, tim.CodeSvrGroupPermissionDeny)
+		return
+	case err != nil:
+		c.Fatalf("dismiss: %v", err)
+	}
+	g.reports++
+	for _, u := range slices.Sorted(maps.Keys(g.members)) {
+		c.m.tell(u, "report %v %s %d", tim.GroupReportDelete, g.id, g.reports)
+		c.m.leave(g, u)
+	}
+	g.dismissed = true
+}
+
+// read compares what a user can read of everything.
+func (c *check) read(*rapid.T) {
+	user := c.user("reader")
+	d := c.as(user)
+	var last []string
+	for name, talk := range c.m.talks {
+		g := c.m.grps[tim.GroupID(name)]
+		var want []*modelMsg
+		var conv tim.Conversation
+		switch {
+		case g != nil:
+			conv = tim.Group(g.id)
+			seen := c.m.sees(g, user)
+			if seen == nil {
+				_, err := d.Client.(tim.History).Messages(context.Background(), conv, tim.HistoryQuery{})
+				c.refused("history", err, tim.CodeSvrGroupPermissionDeny)
+				continue
+			}
+			for _, i := range seen {
+				want = append(want, talk.msgs[i-1])
+			}
+		default:
+			x := talk.msgs[0]
+			conv = x.conv(user)
+			if name != c2cName(user, tim.UserID(conv.ID)) {
+				continue
+			}
+			want = talk.msgs
+		}
+		got := d.history(conv)
+		slices.Reverse(got)
+		if len(got) != len(want) {
+			c.Fatalf("%s reads %d messages of %v, want %d", user, len(got), conv, len(want))
+		}
+		for i, x := range want {
+			status := tim.MsgSendSucc
+			if x.revoked {
+				status = tim.MsgRevoked
+			}
+			if got[i].Seq != x.seq || got[i].Sender != x.sender || got[i].Status != status || !x.tip && textIn(got[i]) != x.text || got[i].Conversation() != conv {
+				c.Fatalf("%s reads %+v of %v, want %+v", user, got[i], conv, x)
+			}
+		}
+		if len(want) > 0 {
+			last = append(last, fmt.Sprintf("%v %d", conv, want[len(want)-1].seq))
+		}
+	}
+	list, err := d.Client.(tim.History).Conversations(context.Background())
+	if err != nil {
+		c.Fatal(err)
+	}
+	var got []string
+	for i, l := range list {
+		if l.LastMsg != nil {
+			got = append(got, fmt.Sprintf("%v %d", l.Conversation(), l.LastMsg.Seq))
+		}
+		if i > 0 && l.ActiveTime > list[i-1].ActiveTime {
+			c.Fatalf("conversations are not newest first: %+v", list)
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(last)
+	if !slices.Equal(got, last) {
+		c.Fatalf("%s's conversations end with %q, want %q", user, got, last)
+	}
+}
+
+// finish signs everybody in once more, and compares what each was told in all.
+func (c *check) finish() {
+	for _, user := range modelUsers {
+		if d := c.devices[user]; d != nil {
+			c.logout(d)
+			c.note(user)
+		}
+		c.signIn(user, false)
+	}
+	end := c.w.client("end")
+	end.login()
+	for _, user := range modelUsers {
+		end.say(tim.C2C(user), "end")
+		c.devices[user].message("end")
+		c.note(user)
+		var got []string
+		numbers := slices.Sorted(maps.Keys(c.seen[user]))
+		for _, n := range numbers[:len(numbers)-1] {
+			got = append(got, c.seen[user][n])
+		}
+		if want := c.m.told[user]; !slices.Equal(got, want) {
+			c.Fatalf("%s was told\n  %q, want\n  %q", user, got, want)
+		}
+		for i, n := range numbers {
+			if n != uint64(i)+1 {
+				c.Fatalf("%s was told the numbers %v", user, numbers)
+			}
+		}
+	}
+}
