@@ -177,7 +177,7 @@ func scanSegment(f File, h segmentHeader, size int64) (s scanned, bad, err error
 // [from, end) and is intact, whatever its table and bodies are, until fn
 // returns false.
 func findHeaders(f File, nonce uint64, from, end int64, fn func(h commitHeader) bool) error {
-	buf := make([]byte, readChunk)
+	buf := make([]byte, min(readChunk, max(0, end-from)))
 	for from+commitHeaderSize <= end {
 		b := buf[:min(readChunk, end-from)]
 		if _, err := readFull(f, b, from); err != nil {
@@ -210,7 +210,7 @@ func syncedBeyond(f File, nonce uint64, from, end int64) (synced int64, err erro
 // that most commits agree on.
 func guessNonce(f File, size int64) (nonce uint64, ok bool) {
 	votes := make(map[uint64]int)
-	buf := make([]byte, readChunk)
+	buf := make([]byte, min(readChunk, size))
 	for from := int64(0); from+commitHeaderSize <= size; from += readChunk - (commitHeaderSize - 1) {
 		b := buf[:min(readChunk, size-from)]
 		if _, err := readFull(f, b, from); err != nil {
