@@ -1,6 +1,8 @@
 package bus_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -187,6 +189,10 @@ func FuzzBinaryEvent(f *testing.F) {
 		again, err := bus.StructuredEvent(b)
 		if err != nil {
 			t.Fatalf("cannot be read from its JSON %s: %v", b, err)
+		}
+		if json.Valid(data) {
+			// White space around a JSON value is no part of it.
+			data = bytes.TrimSpace(data)
 		}
 		if string(again.Data()) != string(data) {
 			t.Fatalf("data %q came back as %q", data, again.Data())

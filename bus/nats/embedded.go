@@ -264,7 +264,7 @@ func (l *fatalLog) Fatalf(format string, v ...any) {
 	l.mu.Unlock()
 	l.log.Error(fmt.Sprintf(format, v...))
 }
-func (l *fatalLog) Errorf(format string, v ...any)  { l.log.Error(fmt.Sprintf(format, v...)) }
+func (l *fatalLog) Errorf(format string, v ...any) { l.log.Error(fmt.Sprintf(format, v...)) }
 func (l *fatalLog) Warnf(format string, v ...any) {
 	if strings.HasPrefix(format, "Healthcheck failed") {
 		return // tend asks every second, and says it once
