@@ -107,7 +107,7 @@ func (a *appender) take(u *unit) {
 		u.account.hold(u, a.in.cfg.MaxHeld)
 		return
 	}
-	if u.account != nil && u.account.live && u.at > u.account.newest {
+	if u.report != nil && u.account.live && u.at > u.account.newest {
 		a.advance(u.account, u.at)
 	}
 	a.order(u)
@@ -252,7 +252,6 @@ func (a *appender) progress(p progress) {
 // that what it is told from now on is not lost if the bridge ends before the
 // first catch-up has.
 func (a *appender) announce(acct *account) {
-	acct.handled = true
 	if a.in.seen.accounts[acct.user] != nil || acct.announced {
 		return
 	}

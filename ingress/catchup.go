@@ -245,7 +245,7 @@ func (c *catchUp) needOf(s *seen, conv tim.Conversation, subject string, last *t
 	if n.recheck {
 		return n, key.Time >= n.since
 	}
-	return n, !s.has(key) && key.Time >= n.since
+	return n, !s.told(key) && key.Time >= n.since
 }
 
 // read reads what is to be read, a few conversations at a time.

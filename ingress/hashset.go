@@ -5,13 +5,17 @@ import "encoding/binary"
 // hash identifies a fact: 128 bits of the SHA-256 of its id.
 type hash [16]byte
 
-// mark is a remembered hash with the second (since 1970) it was journaled in.
-// A mark never changes once it is in, so that a snapshot can share whole
-// chunks of marks with the set.
+// mark is a remembered hash. It never changes once it is in, so that a
+// snapshot can share whole chunks of marks with the set.
 type mark struct {
 	hash hash
-	at   uint32
+	// at is the second (since 1970) it was journaled in, rounded down to an
+	// even one; the lowest bit is what the fact was marked with.
+	at uint32
 }
+
+func (m *mark) time() int64 { return int64(m.at &^ 1) }
+func (m *mark) told() bool  { return m.at&1 != 0 }
 
 const (
 	markBytes  = 20
@@ -47,23 +51,34 @@ func (s *hashSet) at(serial uint32) *mark {
 // home is where the search for h begins. Hashes are random: any of their bits will do.
 func (s *hashSet) home(h *hash) uint32 { return binary.LittleEndian.Uint32(h[:]) & s.mask }
 
-func (s *hashSet) has(h hash) bool {
+// find returns the mark of h, nil when it is not there.
+func (s *hashSet) find(h hash) *mark {
 	if s.count == 0 {
-		return false
+		return nil
 	}
 	for i := s.home(&h); s.slots[i] != 0; i = (i + 1) & s.mask {
-		if s.at(s.slots[i]).hash == h {
-			return true
+		if m := s.at(s.slots[i]); m.hash == h {
+			return m
 		}
 	}
-	return false
+	return nil
 }
 
-// add learns h, and says whether it was new.
-func (s *hashSet) add(h hash, at uint32) bool {
+func (s *hashSet) has(h hash) bool { return s.find(h) != nil }
+
+// add learns h, journaled at that second, and says whether it was new.
+func (s *hashSet) add(h hash, at int64, told bool) bool {
 	if s.has(h) {
 		return false
 	}
+	m := mark{hash: h, at: uint32(at) &^ 1}
+	if told {
+		m.at |= 1
+	}
+	return s.put(m)
+}
+
+func (s *hashSet) put(m mark) bool {
 	if 4*(s.count+1) > 3*len(s.slots) {
 		s.rehash(max(minSlots, 2*len(s.slots)))
 	}
@@ -71,7 +86,7 @@ func (s *hashSet) add(h hash, at uint32) bool {
 	if i/chunkMarks == len(s.chunks) {
 		s.chunks = append(s.chunks, new(markChunk))
 	}
-	s.chunks[i/chunkMarks][i%chunkMarks] = mark{hash: h, at: at}
+	s.chunks[i/chunkMarks][i%chunkMarks] = m
 	s.index((s.first + uint32(s.count)) &^ slotTaken)
 	s.count++
 	return true

@@ -19,8 +19,8 @@ type need struct {
 	low, high uint64
 	// since is the service's time before which nothing is needed.
 	since int64
-	// A one-to-one talk is read back to the first message that is recorded,
-	// unless recheck is set.
+	// A one-to-one talk is read back to the first message that is recorded as
+	// told (see seen.told), unless recheck is set.
 	recheck bool
 	// known is when the newest recorded message of a one-to-one talk was sent,
 	// 0 when none is.
@@ -85,7 +85,7 @@ func (r *reading) still() bool {
 		return true
 	}
 	if !n.group {
-		return !r.in.has(mapping.KeyOf(r.account.user, *n.last))
+		return !r.in.told(mapping.KeyOf(r.account.user, *n.last))
 	}
 	r.in.mu.RLock()
 	defer r.in.mu.RUnlock()
@@ -154,7 +154,7 @@ func (r *reading) reached(m *tim.Message) bool {
 	if n.group || n.recheck {
 		return false
 	}
-	return r.in.has(mapping.KeyOf(r.account.user, *m))
+	return r.in.told(mapping.KeyOf(r.account.user, *m))
 }
 
 func (r *reading) unit(m *tim.Message) *unit {

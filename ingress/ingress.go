@@ -191,11 +191,23 @@ func (in *Ingress) Run(ctx context.Context) error {
 // after that is dropped, unacknowledged.
 func (in *Ingress) Handler(account tim.UserID) tim.Handler {
 	acct := in.accountOf(account)
-	in.queue.pushCall(func(a *appender) { a.announce(acct) })
+	in.queue.pushCall(func(a *appender) {
+		acct.handled = true
+		a.announce(acct)
+	})
 	return func(r tim.Report) {
 		in.deps.Step("report_in")
 		in.queue.pushReport(in.translate(acct, r), in.done)
 	}
+}
+
+// Announce notes, durably, that an account is about to sign in, if it is the
+// first time that it does. Call it before Login: should the process end before
+// the first CatchUp has, what the account was told by then is read back.
+// ([Ingress.Handler] does the same, without waiting for the disk.)
+func (in *Ingress) Announce(ctx context.Context, account tim.UserID) error {
+	acct := in.accountOf(account)
+	return in.do(ctx, func(a *appender) error { a.announce(acct); return nil })
 }
 
 // RecordFact journals facts that are the bridge's own, account.* and bridge.*,
@@ -313,11 +325,11 @@ func (in *Ingress) accountOf(user tim.UserID) *account {
 	return a
 }
 
-// has says whether what the key names is journaled.
-func (in *Ingress) has(k mapping.Key) bool {
+// told is seen.told, for goroutines other than the appender.
+func (in *Ingress) told(k mapping.Key) bool {
 	in.mu.RLock()
 	defer in.mu.RUnlock()
-	return in.seen.has(k)
+	return in.seen.told(k)
 }
 
 func (in *Ingress) setFull(full bool) {

@@ -29,6 +29,7 @@ type note struct {
 	at          int64       // the service's time in seconds, 0 when it does not say
 	talk        hash        // of a one-to-one message: its conversation
 	posted      bool        // talk is set
+	told        bool        // of a one-to-one message: told by another account than its sender's
 	progress    progress    // of noteProgress
 	from        int64       // of noteDamaged
 }
@@ -142,6 +143,9 @@ func noteOfEntry(e journal.Entry) (note, error) {
 		if err != nil {
 			return note{}, fmt.Errorf("ingress: position %d: %w", e.Position, err)
 		}
+		if n.posted && ev.Type() == mapping.TypeMessagePosted {
+			n.told = told(senderOf(ev), accountOf(ev))
+		}
 		return n, nil
 	case journal.KindProgress:
 		var p progress
@@ -154,6 +158,27 @@ func noteOfEntry(e journal.Entry) (note, error) {
 		return note{what: noteProgress, progress: p}, nil
 	}
 	return note{}, nil
+}
+
+// told says of a one-to-one message whether it was told by another account
+// than its sender's.
+func told(sender, account tim.UserID) bool { return sender != "" && sender != account }
+
+// senderOf is the sender of a message.posted event, "" when it has none.
+func senderOf(e *event.Event) tim.UserID {
+	var data struct {
+		Sender tim.UserID `json:"sender"`
+	}
+	if json.Unmarshal(e.Data(), &data) != nil {
+		return ""
+	}
+	return data.Sender
+}
+
+// accountOf is the account that told an event.
+func accountOf(e *event.Event) tim.UserID {
+	account, _ := e.Extensions()[mapping.ExtAccount].(string)
+	return tim.UserID(account)
 }
 
 // progress is the body of a progress entry: how far an account has come.

@@ -79,7 +79,7 @@ func (s *seen) apply(position uint64, at int64, n *note) {
 	}
 	s.now = max(s.now, at)
 	if n.known {
-		s.hashes.add(n.hash, uint32(s.now))
+		s.hashes.add(n.hash, s.now, n.told)
 	}
 	if n.posted {
 		t := s.talks[n.talk]
@@ -130,12 +130,12 @@ func (s *seen) applyProgress(position uint64, p progress) {
 // forget keeps the projection within its bounds, the oldest first.
 func (s *seen) forget() {
 	for s.hashes.count > 0 {
-		oldest := int64(s.hashes.oldest().at)
+		oldest := s.hashes.oldest().time()
 		if s.hashes.count <= s.max && s.now-oldest <= int64(keepHashes/time.Second) {
 			break
 		}
 		s.hashes.dropOldest()
-		s.forgotten = max(s.forgotten, oldest)
+		s.forgotten = max(s.forgotten, oldest+1)
 	}
 	if limit := s.maxGroups(); len(s.groups) > limit {
 		ids := make([]tim.GroupID, 0, len(s.groups))
@@ -176,6 +176,18 @@ func (s *seen) has(k mapping.Key) bool {
 		return s.groups[k.Group].placeOf(k.Seq, k.Time) == placeSeen
 	}
 	return false
+}
+
+// told says whether what the key names is recorded, and was told by another
+// account than its sender's: then all that the service told that account of
+// the conversation before it is recorded too. What an account of the bridge
+// sent is recorded by itself, and says nothing of what was told before it.
+func (s *seen) told(k mapping.Key) bool {
+	if k.Kind != mapping.KeyHash {
+		return s.has(k)
+	}
+	m := s.hashes.find(k.Hash)
+	return m != nil && m.told()
 }
 
 // doubtful says whether something said at that time may have been recorded and

@@ -85,6 +85,12 @@ func (s *service) c2c(a, b tim.UserID) *serviceConv {
 // send stores a message and puts it before the accounts it concerns, save its
 // sender, and returns it as the sender sees it.
 func (s *service) send(sender tim.UserID, conv tim.Conversation, text string) tim.Message {
+	return s.sendFrom(sender, conv, text, false)
+}
+
+// sendFrom is send; a message from another device of the sender's is put
+// before the sender too.
+func (s *service) sendFrom(sender tim.UserID, conv tim.Conversation, text string, phone bool) tim.Message {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	c := s.convs["group/"+conv.ID]
@@ -103,7 +109,7 @@ func (s *service) send(sender tim.UserID, conv tim.Conversation, text string) ti
 	c.msgs = append(c.msgs, m)
 	for _, u := range c.members {
 		a := s.accounts[u]
-		if a == nil || u == sender {
+		if a == nil || u == sender && !phone {
 			continue
 		}
 		a.number++

@@ -128,9 +128,11 @@ func decodeSeen(position uint64, body []byte, maxSeen int) (*seen, error) {
 		if d.err != nil {
 			break
 		}
-		if !s.hashes.add(h, binary.LittleEndian.Uint32(at)) {
+		if s.hashes.has(h) {
 			d.fail("a message twice")
+			break
 		}
+		s.hashes.put(mark{hash: h, at: binary.LittleEndian.Uint32(at)})
 	}
 	for range d.count(7) {
 		id := tim.GroupID(d.string())

@@ -44,6 +44,7 @@ type fact struct {
 	body      []byte
 	note      note
 	withFirst bool // recorded when the unit's first fact is
+	refused   bool // the body is that of bridge.event_refused
 }
 
 // report is one report of a driver, on its way to its acknowledgement.
@@ -126,7 +127,15 @@ func (in *Ingress) messageUnit(o mapping.Observation, acct *account, m *tim.Mess
 		return in.unmappable(o, acct, tim.MessagesReceived{}.Callback(), m, err)
 	}
 	u.place(facts[0], m.Conversation(), m.IsOnlineMsg)
+	u.tellBy(m.Sender)
 	return u
+}
+
+// tellBy notes who sent a one-to-one message.
+func (u *unit) tellBy(sender tim.UserID) {
+	if f := &u.facts[0]; f.note.posted && !f.refused {
+		f.note.told = told(sender, u.account.user)
+	}
 }
 
 // place notes the conversation whose order the unit keeps. What is said for
@@ -208,13 +217,14 @@ func (in *Ingress) fill(u *unit, facts []mapping.Fact) error {
 		if err != nil {
 			return fmt.Errorf("%s %s: %w", e.Type(), e.ID(), err)
 		}
-		if len(body) > in.cfg.MaxEntryBytes {
-			refused, err := mapping.EventRefused(e, "it is too large for the journal", int64(len(body)), int64(in.cfg.MaxEntryBytes))
+		refused := len(body) > in.cfg.MaxEntryBytes
+		if refused {
+			instead, err := mapping.EventRefused(e, "it is too large for the journal", int64(len(body)), int64(in.cfg.MaxEntryBytes))
 			if err != nil {
 				return fmt.Errorf("%s %s: %w", e.Type(), e.ID(), err)
 			}
-			if body, err = mapping.Encode(refused); err != nil {
-				return fmt.Errorf("%s %s: %w", refused.Type(), refused.ID(), err)
+			if body, err = mapping.Encode(instead); err != nil {
+				return fmt.Errorf("%s %s: %w", instead.Type(), instead.ID(), err)
 			}
 			if len(body) > in.cfg.MaxEntryBytes {
 				return fmt.Errorf("%s %s: %w", e.Type(), e.ID(), errTooLarge)
@@ -224,7 +234,7 @@ func (in *Ingress) fill(u *unit, facts []mapping.Fact) error {
 		if err != nil {
 			return err
 		}
-		u.facts[i] = fact{body: body, note: n, withFirst: f.Key.Kind == mapping.KeyWithFirst}
+		u.facts[i] = fact{body: body, note: n, withFirst: f.Key.Kind == mapping.KeyWithFirst, refused: refused}
 		u.bytes += len(body)
 	}
 	return nil
@@ -269,6 +279,7 @@ func (in *Ingress) makeLate(u *unit) {
 	if err == nil {
 		again := *u
 		if err = in.fill(&again, facts); err == nil {
+			again.tellBy(u.message.Sender)
 			*u = again
 			return
 		}
@@ -283,9 +294,8 @@ func (in *Ingress) unitOf(facts []mapping.Fact) (*unit, error) {
 		return nil, err
 	}
 	first := facts[0]
-	var self tim.UserID
-	if s, ok := first.Event.Extensions()[mapping.ExtAccount].(string); ok && s != "" {
-		self = tim.UserID(s)
+	self := accountOf(first.Event)
+	if self != "" {
 		u.account = in.accountOf(self)
 	}
 	var conv tim.Conversation
@@ -296,6 +306,9 @@ func (in *Ingress) unitOf(facts []mapping.Fact) (*unit, error) {
 		}
 	}
 	u.place(first, conv, false)
+	if f := &u.facts[0]; f.note.posted && !f.refused {
+		f.note.told = told(senderOf(first.Event), self)
+	}
 	return u, nil
 }
 
