@@ -199,7 +199,7 @@ func (h *house) killAtSteps(ctx context.Context, rng *rand.Rand) error {
 
 // settled waits until everything that is still to come has come.
 func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) (*evidence, error) {
-	e := &evidence{said: h.said, taken: o.taken}
+	e := &evidence{delivery: h.delivery, said: h.said, taken: o.taken}
 	deadline := time.Now().Add(h.settle)
 	for {
 		var err error
