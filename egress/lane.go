@@ -36,7 +36,7 @@ type item struct {
 	turn    bool      // the rates have given it its turn
 	doubt   bool      // nobody can tell whether it was carried out
 	since   time.Time // the earliest time at which it may have been
-	called  time.Time // the latest call that may still have an effect; zero for none of this process
+	called  time.Time // the latest call that may still be on its way; zero for none
 	doubted bool      // it was in doubt at some time
 }
 
@@ -51,7 +51,7 @@ func (e *Egress) dispatch(it *item) {
 	if it.o.doubt {
 		it.since = it.o.position.Time
 	}
-	it.called = it.o.started
+	it.called = it.o.latest
 	k := laneKey{it.o.account, it.cmd.Conversation}
 	l := e.lanes[k]
 	if l == nil {

@@ -316,13 +316,18 @@ func (r *rig) start() *rig {
 
 func (r *rig) open() {
 	r.t.Helper()
+	r.openOn(r.bus)
+}
+
+func (r *rig) openOn(commands bus.CommandSource) {
+	r.t.Helper()
 	j, err := journal.Open(r.dir, journal.Options{SegmentBytes: 1 << 20, Reserve: -1})
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.journal = j
 	r.egress = New(r.cfg, Deps{
-		Journal: j, App: testApp, Commands: r.bus, Mapper: r.mapper, Accounts: r.accounts,
+		Journal: j, App: testApp, Commands: commands, Mapper: r.mapper, Accounts: r.accounts,
 		Poster: &poster{journal: j, seen: map[mapping.Key]bool{}}, Published: r.relay,
 		Step: func(s string) {
 			if r.steps != nil {

@@ -26,6 +26,7 @@ type open struct {
 
 	attempts uint32
 	started  time.Time // the first attempt's; zero while there is none
+	latest   time.Time // the latest attempt's
 	rand     uint32    // 0 while there is none
 }
 
@@ -140,7 +141,7 @@ func (s *state) apply(position uint64, body any) {
 		if o == nil || b.Attempt <= o.attempts {
 			return
 		}
-		o.attempts = b.Attempt
+		o.attempts, o.latest = b.Attempt, b.At
 		o.doubt = false // it was settled, or the attempt settles it
 		if o.started.IsZero() {
 			o.started = b.At
@@ -240,7 +241,7 @@ func (s *state) view() stateView {
 		b = binary.AppendUvarint(b, uint64(o.size))
 		b = appendBool(b, o.doubt)
 		b = binary.LittleEndian.AppendUint32(b, o.attempts)
-		b = appendTime(b, o.started)
+		b = appendTime(appendTime(b, o.started), o.latest)
 		b = binary.LittleEndian.AppendUint32(b, o.rand)
 	}
 	for _, f := range []*fifo[sendKey, sent]{&s.recent, &s.lost} {
@@ -281,7 +282,7 @@ func decodeState(body []byte, limits bounds) (*state, error) {
 		d.key(&o.key)
 		o.accepted, o.at, o.position = d.fixed64(), d.time(), d.position()
 		o.account, o.event, o.size = tim.UserID(d.bytes()), bytes.Clone(d.bytes()), int(d.uvarint())
-		o.doubt, o.attempts, o.started, o.rand = d.bool(), d.fixed32(), d.time(), d.fixed32()
+		o.doubt, o.attempts, o.started, o.latest, o.rand = d.bool(), d.fixed32(), d.time(), d.time(), d.fixed32()
 		if d.err == nil && s.open[o.key] != nil {
 			d.fail("command %x twice", o.key)
 		}

@@ -1,0 +1,330 @@
+package egress
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/tim"
+)
+
+// life is one process: it ends by being cut off, at once and everywhere, at a
+// named step. What it had written is what the next life finds.
+type life struct {
+	*rig
+	t     testing.TB
+	step  string // where it ends, "" nowhere
+	count int    // at which time it comes there
+
+	mu    sync.Mutex
+	seen  int
+	over  bool
+	image string        // the journal's directory, as it was at the end
+	ended chan struct{} // closed when it is over
+	freed chan struct{} // closed when its goroutines may go on into nowhere
+}
+
+func newLife(r *rig, dir, step string, count int) *life {
+	next := &rig{t: r.t, dir: dir, cfg: r.cfg, accounts: r.accounts, im: r.im, mapper: r.mapper}
+	l := &life{rig: next, t: r.t, step: step, count: count, ended: make(chan struct{}), freed: make(chan struct{})}
+	next.bus = r.bus
+	next.steps = l.at
+	return l
+}
+
+// at is called at every step.
+func (l *life) at(step string) {
+	l.mu.Lock()
+	if !l.over && step == l.step {
+		if l.seen++; l.seen == l.count {
+			l.over = true
+			l.image = copyDir(l.t, l.dir)
+			close(l.ended)
+		}
+	}
+	over := l.over
+	l.mu.Unlock()
+	if over {
+		<-l.freed
+	}
+}
+
+func (l *life) dead() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.over
+}
+
+// deadClient is a process's way to the service: cut when the process is over.
+type deadClient struct {
+	tim.Client
+	tim.Resender
+	tim.History
+	l *life
+}
+
+func (c deadClient) Send(ctx context.Context, conv tim.Conversation, m tim.Message) (tim.Message, error) {
+	if c.l.dead() {
+		return tim.Message{}, unknown()
+	}
+	return c.Client.Send(ctx, conv, m)
+}
+
+func (c deadClient) CreateGroup(ctx context.Context, p tim.CreateGroupParam) (tim.CreateGroupResult, error) {
+	if c.l.dead() {
+		return tim.CreateGroupResult{}, unknown()
+	}
+	return c.Client.CreateGroup(ctx, p)
+}
+
+func (c deadClient) DeleteGroup(ctx context.Context, g tim.GroupID) error {
+	if c.l.dead() {
+		return unknown()
+	}
+	return c.Client.DeleteGroup(ctx, g)
+}
+
+// chooser is a deadClient whose driver chooses the randoms.
+type chooser struct {
+	tim.Client
+	tim.History
+}
+
+// deadBus keeps a dead process from setting the mark.
+type deadBus struct {
+	*memBus
+	l *life
+}
+
+func (b deadBus) SetMark(ctx context.Context, mark []bus.Position) error {
+	if b.l.dead() {
+		return nil
+	}
+	return b.memBus.SetMark(ctx, mark)
+}
+
+func copyDir(t testing.TB, from string) string {
+	to := t.TempDir()
+	err := filepath.WalkDir(from, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			return os.MkdirAll(filepath.Join(to, rel), 0o700)
+		}
+		in, err := os.Open(path)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		out, err := os.Create(filepath.Join(to, rel))
+		if err != nil {
+			return err
+		}
+		if _, err := io.Copy(out, in); err != nil {
+			return err
+		}
+		return out.Close()
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	return to
+}
+
+// crashes runs commands through processes that end where plan says, and then
+// one that lives; it checks that each had one outcome and at most one effect.
+func crashes(t *testing.T, seed uint64, randoms bool) {
+	rng := rand.New(rand.NewPCG(seed, 1))
+	r := newRig(t, Config{})
+	if rng.IntN(2) == 0 {
+		r.im.window = time.Second // nothing is settled by repeating
+	}
+	r.im.script = func(c call) answer {
+		var a answer
+		switch rng := rand.New(rand.NewPCG(seed, uint64(len(c.text)*7+c.n))); rng.IntN(8) {
+		case 0:
+			a = answer{err: unknown(), perform: true}
+		case 1:
+			a = answer{err: unknown()}
+		case 2:
+			a = answer{err: busy()}
+		case 3:
+			a.delay = time.Duration(rng.IntN(100)) * time.Millisecond
+		}
+		if c.op == "history" || c.n > 4 {
+			a = answer{}
+		}
+		if strings.HasSuffix(c.text, "forbidden") {
+			a = answer{err: refused()}
+		}
+		return a
+	}
+	var texts []string
+	send := func(id, user, text string) {
+		text = fmt.Sprintf("%s %s", strings.Repeat("x", len(texts)), text)
+		texts = append(texts, text)
+		r.bus.publish(t, sendTo(id, user, text))
+	}
+	publish := func(life int) {
+		for i := range 6 {
+			send(fmt.Sprintf("%d-%d", life, i), []string{"bob", "carol"}[i%2], "hello")
+		}
+		send(fmt.Sprintf("%d-no", life), "bob", "forbidden")
+		r.bus.publish(t, command{id: fmt.Sprintf("%d-group", life), kind: "group.create", data: map[string]any{"group_type": "public", "name": "team"}})
+		r.bus.publish(t, command{id: fmt.Sprintf("%d-bad", life), kind: "message.sing", data: map[string]any{}})
+		r.bus.publish(t, sendTo(fmt.Sprintf("%d-0", life), "bob", "id reused"))
+	}
+	dir := t.TempDir()
+	var over []*life
+	steps := []string{"accepted", "started", "call_returned", "outcome"}
+	lives := 1 + rng.IntN(4)
+	var last *life
+	for n := range lives + 1 {
+		l := newLife(r, dir, steps[rng.IntN(len(steps))], 1+rng.IntN(10))
+		if n == lives {
+			l.step = ""
+		}
+		full := deadClient{r.im.client("bot"), r.im.client("bot").(tim.Resender), r.im.client("bot").(tim.History), l}
+		var client tim.Client = full
+		if !randoms {
+			full.Client = r.im.withoutRandoms("bot")
+			client = chooser{full, full.History}
+		}
+		r.accounts.set("bot", StateConnected, client)
+		publish(n)
+		l.openOn(deadBus{r.bus, l})
+		l.run()
+		over = append(over, l)
+		last = l
+		if n == lives {
+			break
+		}
+		select {
+		case <-l.ended:
+			dir = l.image
+		case <-time.After(time.Hour): // it never came there; it ends well
+			l.stop()
+			over = over[:len(over)-1]
+		}
+	}
+	time.Sleep(2 * time.Hour)
+	synctest.Wait()
+
+	got := last.outcomes()
+	sent := r.im.sent()
+	for n := range lives + 1 {
+		ids := []string{"group", "no"}
+		for i := range 6 {
+			ids = append(ids, fmt.Sprint(i))
+		}
+		for _, id := range ids {
+			id = fmt.Sprintf("%d-%s", n, id)
+			o, ok := got[id]
+			switch {
+			case !ok:
+				t.Errorf("%s has no outcome", id)
+			case o.Type == mapping.TypeSucceeded == strings.HasSuffix(id, "-no"):
+				t.Errorf("%s: %s %+v", id, o.Type, o.Error)
+			}
+		}
+		rejected := 0
+		for id := range got {
+			if strings.HasPrefix(id, fmt.Sprintf("%d-bad@", n)) || strings.HasPrefix(id, fmt.Sprintf("%d-0@", n)) {
+				rejected++
+			}
+		}
+		if rejected != 2 {
+			t.Errorf("life %d: %d rejected, want 2", n, rejected)
+		}
+	}
+	for _, text := range texts {
+		n := len(slices.DeleteFunc(slices.Clone(sent), func(s string) bool { return s != text }))
+		want := 1
+		if strings.HasSuffix(text, "forbidden") {
+			want = 0
+		}
+		if n != want {
+			t.Errorf("message %d was posted %d times, want %d", slices.Index(texts, text), n, want)
+		}
+	}
+	for _, user := range []int{0, 1} { // in each conversation, in the order of the commands
+		var order []int
+		for _, s := range sent {
+			if i := slices.Index(texts, s); i%7%2 == user {
+				order = append(order, i)
+			}
+		}
+		if !slices.IsSorted(order) {
+			t.Errorf("out of order: %v", order)
+		}
+	}
+	if open := last.egress.Stats().Open; open != 0 {
+		t.Errorf("%d are unfinished", open)
+	}
+	last.checkReplay()
+
+	last.stop()
+	for _, l := range over[:len(over)-1] {
+		l.cancel()
+		close(l.freed)
+		<-l.done
+		if err := l.journal.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// checkReplay compares what the egress knows with what its journal says.
+func (r *rig) checkReplay() {
+	r.t.Helper()
+	again := New(r.cfg, r.egress.deps)
+	if err := r.journal.Scan(0, again.Apply); err != nil {
+		r.t.Fatal(err)
+	}
+	_, live, err := r.egress.Save()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, replayed, err := again.Save()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if string(live) != string(replayed) {
+		r.t.Errorf("the journal says something else than egress knows:\n%v\n%v", describe(again.state), describe(r.egress.state))
+	}
+}
+
+func TestCrashAtEveryStep(t *testing.T) {
+	for _, randoms := range []bool{true, false} {
+		t.Run(fmt.Sprintf("randoms %v", randoms), func(t *testing.T) {
+			n := uint64(25)
+			if testing.Short() {
+				n = 5
+			}
+			for seed := range n {
+				ok := t.Run(fmt.Sprint(seed), func(t *testing.T) {
+					synctest.Test(t, func(t *testing.T) { crashes(t, seed, randoms) })
+				})
+				if !ok {
+					return
+				}
+			}
+		})
+	}
+}
