@@ -112,15 +112,20 @@ func (c *conn) request(f frame) error {
 	}
 	s.work.Go(func() {
 		body, err := perform(ctx, s.client, f.op, f.body)
-		s.settle(f, err)
+		torn := s.settle(f, err)
 		c.answer(f.id, f.op, body, err)
 		cancel()
+		if torn {
+			go s.end(websocket.StatusInternalError, "a report was lost in a failed logout")
+		}
 	})
 	return nil
 }
 
-// settle does what the end of a request means for the session.
-func (s *session) settle(f frame, err error) {
+// settle does what the end of a request means for the session. It returns true
+// when a report is missing from the stream of an account that may still be
+// signed in: only a new session can mend that.
+func (s *session) settle(f frame, err error) (torn bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.running, f.id)
@@ -142,12 +147,11 @@ func (s *session) settle(f frame, err error) {
 			s.window.clear()
 			s.turnedAway = false
 			s.room.Broadcast()
-		} else if s.turnedAway && s.leaving == 0 {
-			// A report is missing from the stream, and the account may still
-			// be signed in. Only a new session can mend that.
-			go s.end(websocket.StatusInternalError, "a report was lost in a failed logout")
+		} else {
+			torn = s.turnedAway && s.leaving == 0
 		}
 	}
+	return torn
 }
 
 // answer queues the answer of a request.

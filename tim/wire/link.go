@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -59,6 +60,8 @@ type link struct {
 	writing atomic.Int64 // since epoch, when the write under way began; 0 when there is none
 	closing sync.Once
 	closed  chan struct{} // the close handshake is over, where shutdown was called
+	last    atomic.Bool   // nothing will be added to what waits to be written
+	flushed chan struct{} // all of that was written
 }
 
 func newLink(ctx context.Context, ws *websocket.Conn, beat time.Duration, maxMessage int) *link {
@@ -67,6 +70,7 @@ func newLink(ctx context.Context, ws *websocket.Conn, beat time.Duration, maxMes
 	return &link{
 		ws: ws, ctx: ctx, cancel: cancel, beat: beat,
 		wake: make(chan struct{}, 1), epoch: time.Now(), closed: make(chan struct{}),
+		flushed: make(chan struct{}),
 	}
 }
 
@@ -118,6 +122,8 @@ func (l *link) refuse(no *refused) {
 // discard frees a link that never ran.
 func (l *link) discard() {
 	l.fail(errEnded)
+	l.closing.Do(func() { close(l.closed) })
+	<-l.closed
 	_ = l.ws.CloseNow() // it is of no further use
 }
 
@@ -131,14 +137,20 @@ func closeReason(err error) string {
 	return reason
 }
 
-// shutdown ends the link with a close handshake, bounded by wait. It returns
-// at once; run returns when the handshake is over.
+// shutdown writes what waits and ends the link with a close handshake, all
+// within wait. It returns at once; run returns when the handshake is over.
 func (l *link) shutdown(code websocket.StatusCode, reason string, wait time.Duration) {
 	l.closing.Do(func() {
 		go func() {
 			defer close(l.closed)
 			timer := time.AfterFunc(wait, func() { l.fail(errEnded) })
 			defer timer.Stop()
+			l.last.Store(true)
+			l.notify()
+			select {
+			case <-l.flushed:
+			case <-l.ctx.Done():
+			}
 			_ = l.ws.Close(code, reason) // a peer that is gone need not answer
 			l.fail(errEnded)
 		}()
@@ -207,10 +219,18 @@ func (l *link) write(e endpoint) {
 			return
 		case <-l.wake:
 		}
+		// Whoever else is about to have something written gets to it first:
+		// with many at once, that makes few messages of many frames.
+		runtime.Gosched()
 		for {
+			last := l.last.Load()
 			buf = e.gather(buf[:0], min(l.limit, batchBytes))
 			if len(buf) == 0 && l.due.Load() {
 				buf = appendPing(buf)
+			}
+			if len(buf) == 0 && last {
+				close(l.flushed)
+				return
 			}
 			if len(buf) == 0 {
 				break

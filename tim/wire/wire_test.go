@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
@@ -174,6 +176,7 @@ func TestOpenRefused(t *testing.T) {
 		r.far.openErr = nil
 	})
 	t.Run("full", func(t *testing.T) {
+		eventually(t, "earlier connections are gone", func() bool { return r.handler.Stats().Connections == 0 })
 		_ = r.open()
 		_, err := r.driver().Open(ctx, tim.Config{})
 		wantOpenError(t, err, ErrBusy, tim.CodeSDKNetConnRefuse)
@@ -331,7 +334,9 @@ func TestSizesAreBounded(t *testing.T) {
 func TestOverTLS(t *testing.T) {
 	far := newFar()
 	h := NewHandler(far, HandlerOptions{Token: testToken})
-	server := httptest.NewTLSServer(h)
+	server := httptest.NewUnstartedServer(h)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of the handshake that is to fail
+	server.StartTLS()
 	defer server.Close()
 	defer func() { _ = h.Close() }()
 	roots := server.Client().Transport.(*http.Transport).TLSClientConfig
