@@ -61,10 +61,14 @@ func (g *group) visible(user tim.UserID) []span {
 }
 
 // leave ends a membership; the last message seen is the newest there is now.
+// Who leaves before the group is active has never seen anything of it.
 func (g *group) leave(user tim.UserID) {
 	m := g.members[user]
+	if m == nil {
+		return // came in by an entry that was lost in a repair
+	}
 	delete(g.members, user)
-	if m.from <= g.conv.seq {
+	if m.from <= g.conv.seq && (g.active || user == g.owner) {
 		if g.past == nil {
 			g.past = map[tim.UserID][]span{}
 		}

@@ -126,7 +126,7 @@ func (m *model) sees(g *modelGroup, user tim.UserID) []int {
 }
 
 func (m *model) leave(g *modelGroup, user tim.UserID) {
-	for i := g.members[user]; i <= len(m.talk(string(g.id)).msgs); i++ {
+	for i := g.members[user]; (g.active || user == g.owner) && i <= len(m.talk(string(g.id)).msgs); i++ {
 		g.past[user] = append(g.past[user], i)
 	}
 	delete(g.members, user)
@@ -197,7 +197,14 @@ func TestModel(t *testing.T) {
 					c.Fatal(err)
 				}
 			},
-			"restart": func(*rapid.T) { c.stop(); c.start() },
+			"restart": func(*rapid.T) {
+				c.stop()
+				before := c.w.Dump()
+				c.start()
+				if after := c.w.Dump(); after != before {
+					c.Fatalf("the state was\n%s\nand is\n%s", before, after)
+				}
+			},
 			"kill": func(*rapid.T) {
 				to, err := os.MkdirTemp("", "sandbox-model")
 				if err != nil {

@@ -213,6 +213,9 @@ func (st *state) applySend(position uint64, r *sendRecord) *message {
 		return m
 	}
 	g := st.groups[tim.GroupID(r.conv.a)]
+	if g == nil {
+		return m // lost in a repair
+	}
 	if !g.active && r.sender == g.owner {
 		st.activate(position, g)
 	}
@@ -265,6 +268,9 @@ func (st *state) applyRevoke(position uint64, r *revokeRecord) {
 		return
 	}
 	g := st.groups[tim.GroupID(r.conv.a)]
+	if g == nil {
+		return // lost in a repair
+	}
 	for user, member := range g.members {
 		if (g.active || user == g.owner) && member.from <= r.seq {
 			a := st.account(user)
@@ -322,6 +328,9 @@ func (st *state) joined(position uint64, g *group, now int64, rng *randoms, by t
 func (st *state) applyInvite(position uint64, r *inviteRecord) {
 	now := st.clock(r.time)
 	g := st.groups[r.group]
+	if g == nil {
+		return // lost in a repair
+	}
 	for _, user := range r.users {
 		st.join(g, now, user, tim.RoleMember)
 	}
@@ -331,6 +340,9 @@ func (st *state) applyInvite(position uint64, r *inviteRecord) {
 func (st *state) applyRemove(position uint64, r *removeRecord) {
 	now := st.clock(r.time)
 	g := st.groups[r.group]
+	if g == nil {
+		return // lost in a repair
+	}
 	rng := newRandoms(r.seed)
 	infos := g.infos(r.users)
 	told := []tim.UserID{r.by}
@@ -355,6 +367,9 @@ func (st *state) applyRemove(position uint64, r *removeRecord) {
 func (st *state) applyDismiss(position uint64, r *dismissRecord) {
 	now := st.clock(r.time)
 	g := st.groups[r.group]
+	if g == nil {
+		return // lost in a repair
+	}
 	told := []tim.UserID{r.by}
 	for user := range g.members {
 		if user != r.by && (g.active || user == g.owner) {
