@@ -4,13 +4,13 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"testing"
 	"time"
 
 	"pgregory.net/rapid"
 
+	"github.com/timbridge/timbridge/journal/journaltest"
 	"github.com/timbridge/timbridge/tim"
 	"github.com/timbridge/timbridge/tim/sandbox"
 )
@@ -143,6 +143,7 @@ type check struct {
 	*rapid.T
 	m       *model
 	w       *world
+	disk    *journaltest.FS
 	devices map[tim.UserID]*device
 	seen    map[tim.UserID]map[uint64]string // what each was told, by number
 	made    int
@@ -152,20 +153,13 @@ func TestModel(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		m := newModel()
 		mode := rapid.SampledFrom(modes).Draw(rt, "delivery")
-		dir, err := os.MkdirTemp("", "sandbox-model")
-		if err != nil {
-			rt.Fatal(err)
-		}
-		c := &check{T: rt, m: m, devices: map[tim.UserID]*device{}, seen: map[tim.UserID]map[uint64]string{}}
-		dirs := []string{dir}
-		c.w = &world{t: t, dir: dir, o: options(m.clock.option, delivery(mode), func(o *sandbox.Options) { o.Limits.SnapshotBytes = 8 << 10 })}
+		c := &check{T: rt, m: m, devices: map[tim.UserID]*device{}, seen: map[tim.UserID]map[uint64]string{}, disk: journaltest.NewFS()}
+		c.w = &world{t: t, dir: "sandbox", o: options(m.clock.option, delivery(mode), func(o *sandbox.Options) {
+			o.Limits.SnapshotBytes = 8 << 10
+			o.Journal.SegmentBytes = 4 << 10
+		})}
 		c.start()
-		defer func() {
-			c.w.Close()
-			for _, d := range dirs {
-				_ = os.RemoveAll(d)
-			}
-		}()
+		defer func() { c.w.Close() }()
 		rt.Repeat(map[string]func(*rapid.T){
 			"":        func(*rapid.T) {},
 			"send":    c.send,
@@ -205,16 +199,10 @@ func TestModel(t *testing.T) {
 					c.Fatalf("the state was\n%s\nand is\n%s", before, after)
 				}
 			},
-			"kill": func(*rapid.T) {
-				to, err := os.MkdirTemp("", "sandbox-model")
-				if err != nil {
-					c.Fatal(err)
-				}
-				dirs = append(dirs, to)
-				copyFiles(t, c.w.dir, to)
-				c.stop()
-				c.w.dir = to
-				c.start()
+			"kill": func(*rapid.T) { c.cut(c.disk.Clone()) },
+			"power cut": func(rt *rapid.T) {
+				left := journaltest.States(rapid.Uint64().Draw(rt, "seed"), 3)
+				c.cut(c.disk.Crash(rapid.SampledFrom(left).Draw(rt, "left")))
 			},
 		})
 		c.finish()
@@ -225,7 +213,15 @@ func (c *check) user(label string) tim.UserID {
 	return rapid.SampledFrom(modelUsers).Draw(c.T, label)
 }
 
+// cut goes on with what is left on a disk.
+func (c *check) cut(left *journaltest.FS) {
+	c.stop()
+	c.disk = left
+	c.start()
+}
+
 func (c *check) start() {
+	c.w.o.Journal.FS = c.disk
 	s, err := sandbox.Open(c.w.dir, c.w.o)
 	if err != nil {
 		c.Fatalf("open: %v", err)
