@@ -133,6 +133,10 @@ func (a *appender) order(u *unit) {
 	case placeAhead:
 		a.park(u)
 	case placeStart:
+		if g == nil && a.mayStartBefore(u) {
+			a.park(u)
+			return
+		}
 		a.emit(u, g == nil && a.in.seen.groupsForgotten != 0 && u.at <= a.in.seen.groupsForgotten)
 		a.unpark(u.group)
 	case placeNext:

@@ -12,11 +12,6 @@ import (
 	"github.com/timbridge/timbridge/tim"
 )
 
-// margin is how much earlier than what the account was told last, by the
-// service's time, a conversation nobody knows yet may have begun: messages of
-// different conversations overtake each other by no more than that.
-const margin = 60
-
 // CatchUp reads from history what the account missed, and then lets its live
 // reports through. Call it after each sign-in and each reconnect, and after a
 // new UserSig was handed in when one had expired, with the client that is
@@ -185,21 +180,10 @@ func (c *catchUp) first(known *accountSeen) bool {
 // knows nothing of is read back for a user; math.MaxInt64 when it is not read
 // back at all.
 func (c *catchUp) stopOf(s *seen, user tim.UserID) int64 {
-	stop := int64(math.MaxInt64)
-	known := s.accounts[user]
 	self := user == c.account.user
-	switch {
-	case known == nil || self && c.first(known):
-	case known.provisional:
-		stop = known.through - margin
-	default:
-		stop = max(known.through-margin, known.floor)
-	}
-	if from, recheck := s.recheckFrom(user); recheck && !(self && c.first(known)) {
-		stop = min(stop, from-margin)
-		if known != nil && !known.provisional {
-			stop = max(stop, known.floor)
-		}
+	stop := int64(math.MaxInt64)
+	if !self || !c.first(s.accounts[user]) {
+		stop = s.stopOf(user)
 	}
 	if self && c.since != 0 {
 		stop = min(stop, c.since)

@@ -561,6 +561,35 @@ func TestPostFillsAndWaitsForItsPlace(t *testing.T) {
 	})
 }
 
+func TestPostDoesNotStartAGroupTooLate(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		r := newRig(t, svc, Config{})
+		defer r.stop()
+		r.signIn(bridge)
+		svc.group(team, alice, bridge)
+		svc.send(alice, tim.Group(team), "0")
+		svc.send(alice, tim.Group(team), "1")
+		mine := svc.send(bridge, tim.Group(team), "2")
+		// The reports are still under way, and will be lost.
+		if recorded, err := r.in.Post(context.Background(), postedFacts(t, bridge, mine), outcome("2")); err != nil || !recorded {
+			t.Fatalf("Post: %v, %v", recorded, err)
+		}
+		r.wantSaid("0", "1", "2")
+		r.checkReplay()
+
+		// Where there is no history it starts there.
+		svc.group("other", alice, bridge)
+		svc.send(alice, tim.Group("other"), "lost")
+		mine = svc.send(bridge, tim.Group("other"), "3")
+		svc.historyErrors = []error{tim.NewError("messages", tim.CodeSvrGroupNotFound, "")}
+		if recorded, err := r.in.Post(context.Background(), postedFacts(t, bridge, mine), outcome("3")); err != nil || !recorded {
+			t.Fatalf("Post: %v, %v", recorded, err)
+		}
+		r.wantSaid("0", "1", "2", "3")
+	})
+}
+
 func TestPostDoesNotWaitForEver(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		svc := newService(true)

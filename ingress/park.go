@@ -22,6 +22,7 @@ type parking struct {
 	far     uint64
 	dropped []*report
 
+	start    bool // the group is unknown, and starts with the first of the units
 	draining bool // unpark is at work on it
 }
 
@@ -56,6 +57,20 @@ func (a *appender) park(u *unit) {
 	a.insert(p, u)
 }
 
+// mayStartBefore says of a message of an unknown group whether the group may
+// have to start before it: what an account of the bridge sent overtakes what
+// the account is being told.
+func (a *appender) mayStartBefore(u *unit) bool {
+	if u.seq == 1 || u.account == nil || u.account.history == nil {
+		return false
+	}
+	p := a.parked[u.group]
+	if p != nil && p.start {
+		return false
+	}
+	return u.own || p != nil && len(p.units) > 0 && p.units[0].seq < u.seq
+}
+
 // waitFor starts the wait anew when another sequence is waited for.
 func (a *appender) waitFor(p *parking, id tim.GroupID) {
 	var missing uint64
@@ -67,7 +82,10 @@ func (a *appender) waitFor(p *parking, id tim.GroupID) {
 	}
 	p.missing = missing
 	p.since = time.Now()
-	p.deadline = p.since.Add(a.in.cfg.GapWait)
+	p.deadline = p.since
+	if missing != 0 {
+		p.deadline = p.since.Add(a.in.cfg.GapWait)
+	}
 }
 
 // unpark lets go what follows without a gap.
@@ -81,7 +99,7 @@ func (a *appender) unpark(id tim.GroupID) {
 	for len(p.units) > 0 {
 		u := p.units[0]
 		g := a.draft.group(id)
-		if g != nil && g.placeOf(u.seq, u.at) == placeAhead {
+		if g != nil && g.placeOf(u.seq, u.at) == placeAhead || g == nil && a.mayStartBefore(u) {
 			break
 		}
 		p.units = slices.Delete(p.units, 0, 1)
@@ -118,9 +136,13 @@ func (a *appender) readGap(ctx context.Context, id tim.GroupID, p *parking, now 
 	if len(p.units) > 0 {
 		through = p.units[0].seq - 1
 	}
-	if g == nil || through <= g.high {
+	if g != nil && through <= g.high {
 		a.unpark(id)
 		return
+	}
+	n := need{group: true, high: through}
+	if g != nil {
+		n.low = g.high + 1
 	}
 	var reader *account
 	away := false
@@ -146,47 +168,52 @@ func (a *appender) readGap(ctx context.Context, id tim.GroupID, p *parking, now 
 		if len(p.units) > 0 && p.units[0].account != nil {
 			user = p.units[0].account.user
 		}
-		a.tellThrough(user, id, g.high+1, through, "its history cannot be read")
-		a.unpark(id)
+		a.passGap(id, p, user, n, "its history cannot be read")
 		return
 	}
+	n.since = a.in.seen.stopOf(reader.user)
 	p.reading = true
 	r := reading{
-		in: a.in, account: reader, history: reader.history, conv: tim.Group(id), subject: mapping.GroupSubject(id),
-		need: need{group: true, low: g.high + 1, high: through},
+		in: a.in, account: reader, history: reader.history,
+		conv: tim.Group(id), subject: mapping.GroupSubject(id), need: n,
 	}
-	first := g.high + 1
 	giveUp := p.since.Add(a.in.cfg.GapGiveUp)
 	a.in.wg.Go(func() {
 		ctx, cancel := context.WithDeadline(ctx, giveUp)
 		defer cancel()
 		err := r.run(ctx)
-		a.in.queue.pushCall(func(a *appender) { a.gapRead(id, reader, first, through, err) })
+		a.in.queue.pushCall(func(a *appender) { a.gapRead(id, reader, n, err) })
 	})
 }
 
 // gapRead goes on after an attempt to read a gap.
-func (a *appender) gapRead(id tim.GroupID, reader *account, first, through uint64, err error) {
+func (a *appender) gapRead(id tim.GroupID, reader *account, n need, err error) {
 	p := a.parked[id]
 	if p == nil {
 		return
 	}
 	p.reading = false
 	now := time.Now()
-	user := reader.user
 	switch {
 	case err == nil:
-		a.tellThrough(user, id, first, through, "it is not in the group's history")
-		a.unpark(id)
+		a.passGap(id, p, reader.user, n, notInHistory)
 	case !reader.live:
 		p.since, p.deadline = now, now.Add(a.in.cfg.GapWait)
 	case now.Sub(p.since) >= a.in.cfg.GapGiveUp || unreadable(err):
-		a.tellThrough(user, id, first, through, "reading it from history failed: "+err.Error())
-		a.unpark(id)
+		a.passGap(id, p, reader.user, n, "reading it from history failed: "+err.Error())
 	default:
-		a.in.log.Debug("a gap could not be read yet", "group", id, "first_sequence", first, "last_sequence", through, "error", err)
+		a.in.log.Debug("a gap could not be read yet", "group", id, "first_sequence", n.low, "last_sequence", n.high, "error", err)
 		p.deadline = now.Add(a.in.cfg.GapWait)
 	}
+}
+
+// passGap goes on after a gap, of which what is missing still is told.
+func (a *appender) passGap(id tim.GroupID, p *parking, user tim.UserID, n need, reason string) {
+	p.start = a.draft.group(id) == nil
+	if n.low != 0 {
+		a.tellThrough(user, id, n.low, n.high, reason)
+	}
+	a.unpark(id)
 }
 
 // tellThrough tells what is missing from first to through, save what is parked

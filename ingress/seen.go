@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"time"
 
@@ -188,6 +189,28 @@ func (s *seen) told(k mapping.Key) bool {
 	}
 	m := s.hashes.find(k.Hash)
 	return m != nil && m.told()
+}
+
+// margin is how much earlier than what the account was told last, in seconds of
+// the service's time, a message may have been said that it was not told:
+// messages of different conversations overtake each other by no more than that.
+const margin = 60
+
+// stopOf is the service's time before which everything the account was told is
+// journaled; math.MaxInt64 for an account that never signed in.
+func (s *seen) stopOf(user tim.UserID) int64 {
+	a := s.accounts[user]
+	if a == nil {
+		return math.MaxInt64
+	}
+	stop := a.through - margin
+	if from, recheck := s.recheckFrom(user); recheck {
+		stop = min(stop, from-margin)
+	}
+	if !a.provisional {
+		stop = max(stop, a.floor)
+	}
+	return stop
 }
 
 // doubtful says whether something said at that time may have been recorded and

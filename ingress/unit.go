@@ -31,7 +31,8 @@ type unit struct {
 
 	account *account // who was told, or who sent it; nil for the bridge's own
 	report  *report  // what it came with, nil when it did not come as a report
-	post    *post    // the send it is the message of
+	post    *post    // the send it is the message of, until that is recorded
+	own     bool     // it came as a send of the bridge's, not as a report
 
 	// message is kept so that the facts can be made again as late ones.
 	message *tim.Message
@@ -289,7 +290,7 @@ func (in *Ingress) makeLate(u *unit) {
 
 // unitOf is the unit of facts that somebody else mapped.
 func (in *Ingress) unitOf(facts []mapping.Fact) (*unit, error) {
-	u := new(unit)
+	u := &unit{own: true}
 	if err := in.fill(u, facts); err != nil {
 		return nil, err
 	}
