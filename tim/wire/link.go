@@ -260,8 +260,10 @@ func (l *link) writeMessage(frames []byte) error {
 // watch sends heartbeats and ends the link when the peer is silent or does not
 // read.
 func (l *link) watch() {
-	ticker := time.NewTicker(max(min(l.beat, l.silence)/4, time.Millisecond))
+	interval := max(min(l.beat, l.silence)/4, time.Millisecond)
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
+	seen := l.now()
 	for {
 		select {
 		case <-l.ctx.Done():
@@ -269,6 +271,15 @@ func (l *link) watch() {
 		case <-ticker.C:
 		}
 		now := l.now()
+		if now-seen > int64(2*interval) {
+			// It was this process that stood still. What the peer has sent
+			// meanwhile is about to be read.
+			l.heard.Store(now)
+			if began := l.writing.Load(); began != 0 {
+				l.writing.CompareAndSwap(began, now)
+			}
+		}
+		seen = now
 		switch began := l.writing.Load(); {
 		case now-l.heard.Load() > int64(l.silence):
 			l.fail(fmt.Errorf("%w: nothing heard for %v", errSilent, l.silence))

@@ -105,9 +105,9 @@ func within(t testing.TB, d time.Duration) context.Context {
 // eventually waits for something that must come true.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !f(); {
+	for deadline := time.Now().Add(30 * time.Second); !f(); {
 		if time.Now().After(deadline) {
-			t.Fatalf("not in 10 s: %s", what)
+			t.Fatalf("not in 30 s: %s", what)
 		}
 		time.Sleep(2 * time.Millisecond)
 	}
