@@ -21,6 +21,7 @@ func (b *Bridge) openBus(ctx context.Context) error {
 		return err
 	}
 	cfg.Logger = b.logger("bus", b.cfg.Log.Levels.Bus)
+	cfg.Step = b.step
 	opened, err := nats.Open(ctx, cfg)
 	if err != nil {
 		if ctx.Err() != nil {

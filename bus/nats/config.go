@@ -73,6 +73,10 @@ type Config struct {
 
 	// Logger; nil logs nothing. Secrets and message texts are never logged.
 	Logger hclog.Logger
+	// Step is called at the named step "half_sent": some messages of a round are
+	// stored and others are not, or not yet known to be. It may be called by
+	// several goroutines at once; nil for none.
+	Step func(name string)
 }
 
 // TLSConfig is how the server is recognised, and how it recognises us.
@@ -178,6 +182,9 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.Shard.Count, 1)
 	if c.Logger == nil {
 		c.Logger = hclog.NewNullLogger()
+	}
+	if c.Step == nil {
+		c.Step = func(string) {}
 	}
 	defaults := DefaultStreams()
 	for stream, s := range map[bus.Stream]*StreamConfig{

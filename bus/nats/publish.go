@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -179,6 +180,7 @@ type sending struct {
 	part *bus.Part
 	msgs []*bus.Message
 	enc  encoder
+	left *atomic.Int64 // messages of the whole round that are not known to be stored
 }
 
 // Send stores the messages of a plan, its targets side by side.
@@ -199,6 +201,11 @@ func (b *Bus) Send(ctx context.Context, plan bus.Plan, msgs []bus.Message, look 
 		if len(s.msgs) > 0 {
 			parts = append(parts, s)
 		}
+	}
+	left := new(atomic.Int64)
+	for _, s := range parts {
+		s.left = left
+		left.Add(int64(len(s.msgs)))
 	}
 	errs := make([]error, len(parts))
 	var g errgroup.Group
@@ -329,6 +336,7 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, look bool) error {
 			return err
 		}
 		done = max(found, before)
+		s.left.Add(int64(before - done))
 		return nil
 	}
 	if look {
@@ -354,6 +362,7 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, look bool) error {
 				return err
 			}
 			done += len(batch)
+			b.progress(s, len(batch))
 			last = stored
 			s.t.end, s.t.endTime, s.t.trusted = stored, time.Time{}, condition
 		case codeLastSequence, codeLastSequenceR3:
@@ -386,6 +395,7 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, look bool) error {
 				return err
 			}
 			done += len(batch)
+			b.progress(s, len(batch))
 			s.t.trusted, s.t.epoch = false, 0
 			last = 0
 			if done < len(s.msgs) {
@@ -415,6 +425,13 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, look bool) error {
 	return nil
 }
 
+// progress notes that messages of a round were stored.
+func (b *Bus) progress(s *sending, n int) {
+	if s.left.Add(-int64(n)) > 0 {
+		b.cfg.Step("half_sent")
+	}
+}
+
 // cut gives the next batch: bounded in messages and bytes, never empty.
 func (b *Bus) cut(s *sending, from int) []*bus.Message {
 	size := 0
@@ -436,6 +453,7 @@ func (b *Bus) sendHalves(ctx context.Context, s *sending, batch []*bus.Message, 
 			if err == nil {
 				*last = stored
 				*done += n
+				b.progress(s, n)
 				batch = batch[n:]
 				break
 			}
