@@ -20,8 +20,9 @@ type Client struct {
 
 	// The sandbox's lock guards the rest.
 	handler tim.Handler
-	session *session // nil: not signed in; one that was kicked stays until the next Login
-	kicked  bool     // was kicked while it was cut off: the next Login says so
+	session *session        // nil: not signed in; a kicked one stays until the next Login
+	before  <-chan struct{} // closed when the session before this one has ended
+	kicked  bool            // was kicked while it was cut off: the next Login says so
 	closed  bool
 }
 
@@ -61,7 +62,7 @@ func (c *Client) Logout(ctx context.Context) error {
 			return c.notSignedIn(op)
 		}
 		c.leave(ss)
-		b := c.s.settled()
+		var b *batch
 		if ss.device.ID != "" && c.s.usable(op) == nil {
 			_, b = c.s.write(&logoutRecord{user: ss.account.id, device: ss.device})
 		}
@@ -71,13 +72,16 @@ func (c *Client) Logout(ctx context.Context) error {
 		case <-ctx.Done():
 			return unanswered(op, ctx)
 		}
+		if b == nil {
+			return nil // nothing of it is kept
+		}
 		return b.wait(ctx, op)
 	})
 }
 
 // leave takes the client off its session, which ends. The caller holds the lock.
 func (c *Client) leave(ss *session) {
-	c.session = nil
+	c.session, c.before = nil, ss.done
 	if !ss.over {
 		ss.over = true
 		delete(ss.account.sessions, ss.device.Platform)
@@ -146,7 +150,7 @@ func (c *Client) tooOften(op string, call Call, user tim.UserID) error {
 func (c *Client) online(op string) (*session, error) {
 	ss := c.session
 	switch {
-	case c.closed || ss == nil || ss.over && !ss.away:
+	case c.closed || ss == nil:
 		return nil, c.notSignedIn(op)
 	case ss.away:
 		return nil, refuse(op, tim.CodeSDKNetDisconnect, "the connection to the service is cut")

@@ -60,9 +60,7 @@ func (c *Client) login(op string, user tim.UserID, expires time.Time, issued int
 	if a != nil {
 		r.kicked = c.kickOthers(a)
 	}
-	var before <-chan struct{}
 	if c.session != nil { // was kicked
-		before = c.session.done
 		c.leave(c.session)
 	}
 	_, b := s.write(r)
@@ -77,7 +75,7 @@ func (c *Client) login(op string, user tim.UserID, expires time.Time, issued int
 	}
 	a.sessions[c.device.Platform] = ss
 	c.session = ss
-	go ss.run(b, before) // ends with the session: Logout and Close wait for it
+	go ss.run(b, c.before) // ends with the session: Logout and Close wait for it
 	return ss, b, nil
 }
 
@@ -96,6 +94,9 @@ func (c *Client) abandon(ss *session) {
 func (c *Client) tellKicked(user tim.UserID, a *account) (told bool, b *batch) {
 	mine := c.kicked && c.session != nil && c.session.account.id == user
 	c.kicked = false
+	if mine {
+		c.leave(c.session)
+	}
 	b = c.s.settled()
 	if a == nil {
 		return mine, b

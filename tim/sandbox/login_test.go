@@ -257,3 +257,43 @@ func TestClosedSandboxRefuses(t *testing.T) {
 		t.Errorf("Err is %v", w.Err())
 	}
 }
+
+// TestLoginInTheHandler signs in again from within the report of having been kicked.
+func TestLoginInTheHandler(t *testing.T) {
+	w := open(t, options())
+	c, err := w.Open(ctx(t), tim.Config{SDKAppID: appID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, told := make(chan error, 1), make(chan string, 1)
+	busy := false
+	err = c.Listen(func(r tim.Report) {
+		if busy {
+			t.Error("the handler is called while it runs")
+		}
+		busy = true
+		if _, ok := r.Event.(tim.KickedOffline); ok {
+			back <- c.Login(ctx(t), "alice", w.sig("alice"))
+			time.Sleep(20 * time.Millisecond)
+		} else if s := textOf(r); s != "" {
+			told <- s
+		}
+		busy = false
+		r.Ack()
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Login(ctx(t), "alice", w.sig("alice")); err != nil {
+		t.Fatal(err)
+	}
+	other := w.signIn("alice")
+	if err := <-back; err != nil {
+		t.Fatalf("signing in again: %v", err)
+	}
+	waitFor[tim.KickedOffline](other)
+	w.signIn("bob").say(tim.C2C("alice"), "hi")
+	if s := <-told; s != "hi" {
+		t.Errorf("told %q", s)
+	}
+}

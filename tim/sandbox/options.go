@@ -84,7 +84,7 @@ type Limits struct {
 	// conversations together; the oldest go first. A conversation always keeps
 	// its last one. Default 200,000.
 	HistoryMessages int
-	// HistoryBytes bounds the same by the length of what was said. Default 128 MiB.
+	// HistoryBytes bounds the same by the length of what was said. Default 64 MiB.
 	HistoryBytes int64
 	// HistoryTime bounds the same by age. Default 7 days.
 	HistoryTime time.Duration
@@ -116,7 +116,7 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.JoinedGroups, 0)
 	orDefault(&l.RevokeWindow, 120*time.Second)
 	orDefault(&l.HistoryMessages, 200_000)
-	orDefault(&l.HistoryBytes, 128<<20)
+	orDefault(&l.HistoryBytes, 64<<20)
 	orDefault(&l.HistoryTime, 7*24*time.Hour)
 	orDefault(&l.Reports, 500_000)
 	orDefault(&l.ReportTime, 7*24*time.Hour)

@@ -15,9 +15,8 @@ type resendKey struct {
 
 // resend is what the first send came to.
 type resend struct {
-	seq      uint64
-	time     int64
-	position uint64
+	seq  uint64
+	time int64
 }
 
 // resends remembers the sends of the last minutes. Those of one-to-one talks
@@ -48,8 +47,8 @@ func (r *resends) find(key resendKey, now int64) (resend, bool) {
 }
 
 // add remembers a send and forgets those that are too long ago.
-func (r *resends) add(key resendKey, m *message, position uint64) {
-	r.put(key, resend{m.seq, m.time, position})
+func (r *resends) add(key resendKey, m *message) {
+	r.put(key, resend{m.seq, m.time})
 	r.expire(m.time)
 }
 

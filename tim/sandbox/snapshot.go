@@ -237,7 +237,6 @@ func (w *snapshotWriter) resends(e *encoder) {
 			e.uint(key.rand)
 			e.uint(v.seq)
 			e.time(v.time)
-			e.uint(v.position)
 		}
 	}
 }
@@ -440,7 +439,7 @@ func (r *snapshotReader) resends() {
 	d, st := r.d, r.st
 	for range d.count() {
 		key := resendKey{conv: r.conv(), sender: st.accounts[getString[tim.UserID](d)], rand: d.uint()}
-		v := resend{d.uint(), d.time(), d.uint()}
+		v := resend{d.uint(), d.time()}
 		if key.sender == nil {
 			d.fail()
 			return

@@ -193,7 +193,7 @@ func (st *state) applySend(position uint64, r *sendRecord) *message {
 	}
 	if r.online {
 		m.flags |= flagOnline
-		st.resent.add(resendKey{c, sender, r.rand}, m, position)
+		st.resent.add(resendKey{c, sender, r.rand}, m)
 		for _, t := range r.targets {
 			st.tell(st.account(t.user), position, reportMessage, m, t.platforms)
 		}
@@ -202,7 +202,7 @@ func (st *state) applySend(position uint64, r *sendRecord) *message {
 	c.seq++
 	m.seq = c.seq
 	st.keep(m)
-	st.resent.add(resendKey{c, sender, r.rand}, m, position)
+	st.resent.add(resendKey{c, sender, r.rand}, m)
 	sender.convs[c] = struct{}{}
 	st.tell(sender, position, reportMessage, m, sender.platforms()&^(bit(r.platform)|anyPlatform))
 	if r.conv.typ == tim.ConvC2C {
