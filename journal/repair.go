@@ -19,7 +19,7 @@ const lostEnd = 1 << 32
 
 // RepairReport is what Repair did.
 type RepairReport struct {
-	Damaged []Stretch // lost; empty when only indexes or snapshots were damaged
+	Damaged []Stretch // lost; empty when only indexes, or snapshots that can be built again, were damaged
 	KeptAs  []string  // the damaged files, kept aside under these names
 	Entries uint64    // that can be read now
 }
@@ -28,8 +28,10 @@ type RepairReport struct {
 // aside under another name and written anew without what was lost. Positions do
 // not shift and are not used again. The lost stretches are recorded, see
 // [Journal.Repairs]; where nothing says how far positions went, the last stretch
-// ends far beyond. Ending it at any point and starting it again is safe; a
-// journal that is well is left alone. fsys nil is the operating system's.
+// ends far beyond. Where entries were deleted and no snapshot is left that was
+// built from them, all that came before the first entry is such a stretch.
+// Ending it at any point and starting it again is safe; a journal that is well
+// is left alone. fsys nil is the operating system's.
 func Repair(dir string, fsys FS) (report RepairReport, err error) {
 	if fsys == nil {
 		fsys = OS{}
@@ -397,9 +399,11 @@ func (r *repairer) setAside(name string) error {
 
 // snapshots sets damaged snapshots aside.
 func (r *repairer) snapshots() error {
+	good := 0
 	for _, f := range r.health.layout.snapshots {
 		s := inspectSnapshot(r.fs, r.dir, f, r.health.id)
 		if s.Err == nil {
+			good++
 			continue
 		}
 		if !errors.Is(s.Err, ErrCorrupt) {
@@ -409,7 +413,34 @@ func (r *repairer) snapshots() error {
 			return err
 		}
 	}
-	return nil
+	if good > 0 {
+		return nil
+	}
+	return r.forgotten()
+}
+
+// forgotten records that what was built from deleted entries is gone with the
+// last snapshot, unless that is recorded already.
+func (r *repairer) forgotten() error {
+	if err := r.examine(); err != nil {
+		return err
+	}
+	xs := r.health.segments
+	if len(xs) == 0 || xs[0].name.first <= 1 {
+		return nil
+	}
+	last := xs[0].name.first - 1
+	known, err := readRepairs(r.fs, r.dir)
+	if err != nil {
+		return err
+	}
+	if slices.ContainsFunc(known, func(s Stretch) bool { return s.First == 1 && s.Last >= last }) {
+		return nil
+	}
+	return r.record(Stretch{
+		First: 1, Last: last, To: unixTime(xs[0].got.firstTime), Segment: xs[0].name.name,
+		Reason: "its entries are deleted, and no snapshot is left that was built from them",
+	})
 }
 
 // record adds to the stretches that Repairs tells. It comes before the damage
