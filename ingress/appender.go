@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/timbridge/timbridge/journal"
 	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/tim"
 )
@@ -179,7 +178,7 @@ func (a *appender) emitFacts(u *unit, first bool) {
 		case f.note.known && a.draft.hasHash(f.note.hash):
 			continue
 		}
-		a.batch.add(journal.Entry{Kind: journal.KindFact, Body: f.body}, f.note)
+		a.batch.add(entryOf(*f), f.note)
 		a.draft.learn(&f.note)
 		recorded++
 	}
@@ -204,7 +203,7 @@ func (a *appender) record(u *unit) {
 			a.in.counters.repeats.Add(1)
 			continue
 		}
-		a.batch.add(journal.Entry{Kind: journal.KindFact, Body: f.body}, f.note)
+		a.batch.add(entryOf(*f), f.note)
 		a.draft.learn(&f.note)
 	}
 	a.batch.close()

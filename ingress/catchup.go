@@ -2,6 +2,8 @@ package ingress
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"math"
 	"slices"
 	"time"
@@ -376,7 +378,10 @@ func (in *Ingress) lockConversation(ctx context.Context, subject string) (unlock
 		select {
 		case <-busy:
 		case <-ctx.Done():
-			return nil, ctx.Err()
+			return nil, fmt.Errorf("%w: %w", errBusy, ctx.Err())
 		}
 	}
 }
+
+// errBusy is returned when another reading of the conversation did not end in time.
+var errBusy = errors.New("the conversation is being read already")

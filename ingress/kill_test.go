@@ -164,7 +164,11 @@ func (k *killRig) answered(sender tim.UserID, m tim.Message) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	key := mapping.Subject(m.Conversation(), sender) + " " + string(sender)
-	k.said[key] = append(k.said[key], mapping.MessageID(sender, m))
+	id := mapping.MessageID(sender, m)
+	if n := len(k.said[key]); n > 0 && k.said[key][n-1] == id {
+		return // a command that was repeated after a kill
+	}
+	k.said[key] = append(k.said[key], id)
 }
 
 // process is one life of a bridge.
@@ -353,6 +357,7 @@ func (p *process) command(done int) {
 		if _, err := p.in.Post(p.ctx, facts, outcome(fmt.Sprint(i))); err != nil {
 			return
 		}
+		p.k.answered(bridge, m)
 		p.k.mu.Lock()
 		p.k.sent = max(p.k.sent, i)
 		p.k.mu.Unlock()
@@ -407,10 +412,13 @@ func (k *killRig) check() {
 	t := k.t
 	t.Helper()
 	p := k.begin("", 0)
-	want := 0
-	for _, ids := range k.said {
+	k.mu.Lock()
+	want, said := 0, map[string][]string{}
+	for key, ids := range k.said {
+		said[key] = slices.Clone(ids)
 		want += len(ids)
 	}
+	k.mu.Unlock()
 	deadline := time.Now().Add(30 * time.Second)
 	var entries []journal.Entry
 	var sent int // by now: commands go on
@@ -473,7 +481,7 @@ func (k *killRig) check() {
 			got[key] = append(got[key], ev.ID())
 		}
 	}
-	for key, ids := range k.said {
+	for key, ids := range said {
 		if strings.HasPrefix(key, "group/") {
 			// Several goroutines hear of their answers in any order; sequences were looked at above.
 			ids = slices.Clone(ids)

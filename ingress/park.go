@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -197,7 +198,8 @@ func (a *appender) gapRead(id tim.GroupID, reader *account, n need, err error) {
 	switch {
 	case err == nil:
 		a.passGap(id, p, reader.user, n, notInHistory)
-	case !reader.live:
+	case !reader.live, errors.Is(err, errBusy):
+		// A catch-up reads the group, or will.
 		p.since, p.deadline = now, now.Add(a.in.cfg.GapWait)
 	case now.Sub(p.since) >= a.in.cfg.GapGiveUp || unreadable(err):
 		a.passGap(id, p, reader.user, n, "reading it from history failed: "+err.Error())

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/timbridge/timbridge/journal"
 	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/tim"
 )
@@ -47,6 +48,9 @@ type fact struct {
 	withFirst bool // recorded when the unit's first fact is
 	refused   bool // the body is that of bridge.event_refused
 }
+
+// entryOf is the journal's entry of a fact.
+func entryOf(f fact) journal.Entry { return journal.Entry{Kind: journal.KindFact, Body: f.body} }
 
 // report is one report of a driver, on its way to its acknowledgement.
 type report struct {
