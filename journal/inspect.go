@@ -107,7 +107,7 @@ func inspect(dir string, fsys FS, l layout) (Report, error) {
 		r.ID = h.id.String()
 	}
 	r.Damage = h.damage
-	for _, x := range h.foreign {
+	for _, x := range h.across {
 		r.Segments = append(r.Segments, x.report())
 		r.Bytes += x.size
 	}
@@ -177,8 +177,9 @@ type health struct {
 
 	id       uuid
 	idKnown  bool
+	wrongID  bool // the file of that name has another one
 	segments []*examined
-	foreign  []*examined // of another journal, or lying across others
+	across   []*examined // they lie across others
 	damage   []*CorruptError
 }
 
@@ -188,7 +189,7 @@ type examined struct {
 	name    segmentFile
 	size    int64
 	trailer trailer // if sealed
-	foreign bool    // it is not of this journal, or lies across another segment
+	foreign bool    // it is whole, but another journal's or another segment
 	missing uint64  // the position that should have come before its first; 0 if it did
 }
 
@@ -205,12 +206,13 @@ func (h *health) examine() error {
 		if err != nil {
 			return err
 		}
-		if n := len(h.segments); n > 0 && !x.foreign {
-			h.compare(h.segments[n-1], x, next == 0)
+		across := false
+		if n := len(h.segments); n > 0 {
+			across = h.compare(h.segments[n-1], x, next == 0)
 		}
 		h.damage = append(h.damage, x.damage...)
-		if x.foreign {
-			h.foreign = append(h.foreign, x)
+		if across {
+			h.across = append(h.across, x)
 			continue
 		}
 		h.segments = append(h.segments, x)
@@ -219,28 +221,33 @@ func (h *health) examine() error {
 	return nil
 }
 
-// findID finds the journal's UUID: what the file of that name says, or the
-// first segment that can be read, or a snapshot.
+// findID finds the journal's UUID: the one most segments have, or else what the
+// file of that name says, or a snapshot.
 func (h *health) findID() {
-	if h.id, h.idKnown = readID(h.fs, h.dir); h.idKnown {
-		return
-	}
+	named, ok := readID(h.fs, h.dir)
+	votes := make(map[uuid]int)
+	best := 0
 	for _, sf := range h.layout.segments {
-		f, err := h.fs.Open(filepath.Join(h.dir, sf.name))
+		header, err := headerOf(h.fs, filepath.Join(h.dir, sf.name))
 		if err != nil {
 			continue
 		}
-		size, err := f.Size()
-		if err == nil {
-			var header segmentHeader
-			if header, err = readHeader(patientFile{f}, size); err == nil {
-				h.id, h.idKnown = header.id, true
-			}
+		votes[header.id]++
+		if n := votes[header.id]; n > best || n == best && ok && header.id == named {
+			h.id, h.idKnown, best = header.id, true, n
 		}
-		_ = f.Close()
-		if h.idKnown {
-			return
-		}
+	}
+	if ok && h.idKnown && named != h.id {
+		h.wrongID = true
+		h.damage = append(h.damage, &CorruptError{
+			Dir: h.dir, Segment: idName, Reason: fmt.Sprintf("it names the journal %v, the segments %v", named, h.id),
+		})
+	}
+	if !h.idKnown {
+		h.id, h.idKnown = named, ok
+	}
+	if h.idKnown {
+		return
 	}
 	for _, sf := range h.layout.snapshots {
 		if _, id, err := readSnapshot(h.fs, filepath.Join(h.dir, sf.name), uuid{}); err == nil {
@@ -248,6 +255,19 @@ func (h *health) findID() {
 			return
 		}
 	}
+}
+
+func headerOf(fsys FS, path string) (segmentHeader, error) {
+	f, err := fsys.Open(path)
+	if err != nil {
+		return segmentHeader{}, err
+	}
+	defer f.Close()
+	size, err := f.Size()
+	if err != nil {
+		return segmentHeader{}, err
+	}
+	return readHeader(patientFile{f}, size)
 }
 
 // segment examines one segment; next is the first position of the one after it,
@@ -264,16 +284,20 @@ func (h *health) segment(sf segmentFile, next uint64) (*examined, error) {
 	}
 	x.salvage = salvage{dir: h.dir, name: sf.name, file: patientFile{f}, complete: next != 0, until: next, limit: x.size}
 	header, err := readHeader(x.file, x.size)
-	if err == nil && header.first != sf.first {
-		err = errPlace
-	}
 	var version *versionError
 	if errors.As(err, &version) {
 		return nil, fmt.Errorf("journal: %s: %w", sf.name, err)
 	}
+	if err == nil && header.id != h.id {
+		err, x.foreign = errors.New("it belongs to another journal"), true
+	} else if err == nil && header.first != sf.first {
+		err, x.foreign = errors.New("it is another segment's: "+segmentName(header.first)), true
+	}
 	headerErr := err
 	x.header, x.intact = header, err == nil
-	if t, err := readSealed(x.file, x.size); err == nil && (!x.intact || t.nonce == header.nonce) && t.next >= sf.first {
+	if x.foreign {
+		x.limit = segmentHeaderSize // nothing in it counts
+	} else if t, err := readSealed(x.file, x.size); err == nil && (!x.intact || t.nonce == header.nonce) && t.next >= sf.first {
 		x.trailer, x.sealed = t, true
 		x.limit, x.until, x.complete = t.end, t.next, true
 	}
@@ -281,17 +305,9 @@ func (h *health) segment(sf segmentFile, next uint64) (*examined, error) {
 		x.header = segmentHeader{first: sf.first}
 		if x.sealed {
 			x.header.nonce = x.trailer.nonce
-		} else if nonce, ok := guessNonce(x.file, x.size); ok {
+		} else if nonce, ok := guessNonce(x.file, x.limit); ok {
 			x.header.nonce = nonce
 		}
-	}
-	if x.intact && h.idKnown && header.id != h.id {
-		x.foreign = true
-		x.damage = []*CorruptError{{
-			Dir: h.dir, Segment: sf.name, End: segmentHeaderSize, Reason: "it belongs to another journal",
-		}}
-		x.expect = sf.first
-		return x, nil
 	}
 	if err := x.run(nil); err != nil {
 		return nil, fmt.Errorf("journal: %s: %w", sf.name, err)
@@ -330,16 +346,16 @@ func indexIntact(f File, t *trailer) bool {
 	return err == nil
 }
 
-// compare looks at how b follows a; last is whether it is the last one.
-func (h *health) compare(a, b *examined, last bool) {
+// compare looks at how b follows a; last is whether it is the last one. It
+// returns true if b lies across a.
+func (h *health) compare(a, b *examined, last bool) (across bool) {
 	first := b.name.first
 	switch {
 	case a.sealed && a.trailer.next > first:
-		b.foreign = true
 		b.damage = []*CorruptError{{
 			Dir: h.dir, Segment: b.name.name, Reason: "its positions are those of the segment before it",
 		}}
-		return
+		return true
 	case a.sealed && a.trailer.next < first:
 		b.missing = a.trailer.next
 		h.damage = append(h.damage, &CorruptError{
@@ -352,21 +368,22 @@ func (h *health) compare(a, b *examined, last bool) {
 		})
 	}
 	if a.sealed {
-		return
+		return false
 	}
 	// Unsealed: right after a crash while b was being made, and then b is empty.
 	if last && b.got.commits == 0 && !b.sealed && len(a.damage) == 0 {
-		if !b.intact && b.size <= segmentHeaderSize {
+		if !b.intact && !b.foreign && b.size <= segmentHeaderSize {
 			b.damage = nil // Open takes it away
-			return
+			return false
 		}
 		if b.intact && a.got.chain == b.header.prev {
-			return // Open seals a
+			return false // Open seals a
 		}
 	}
 	e := &CorruptError{Dir: h.dir, Segment: a.name.name, Offset: a.size, Reason: errNoFooter.Error()}
 	a.damage = append(a.damage, e)
 	h.damage = append(h.damage, e)
+	return false
 }
 
 // atEnd looks at what the last segment and the snapshots say of the log's end.

@@ -263,6 +263,7 @@ func (r *Reader) step(b *batch) (more bool, err error) {
 		return true, nil // before the one asked for
 	}
 	if c.count == 0 {
+		r.position = c.first // a repair left a gap
 		return true, nil
 	}
 	r.left = c

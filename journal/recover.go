@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strings"
 )
 
 // recover reads what is in the directory and makes it a journal that can be
@@ -43,11 +42,10 @@ func (j *Journal) recover() error {
 	}
 	id, ok := readID(j.fs, j.dir)
 	if ok && id != j.id {
-		return j.corrupt(j.segments[0].name, 0, j.segments[0].header.first, 0,
-			fmt.Errorf("it belongs to the journal %v, the directory to %v", j.id, id))
+		return j.corrupt(idName, 0, 0, 0, fmt.Errorf("it names the journal %v, the segments %v", id, j.id))
 	}
 	if !ok {
-		if err := writeFile(j.fs, j.dir, idName, []byte(j.id.String()+"\n")); err != nil {
+		if err := writeFile(j.fs, j.dir, idName, encodeID(j.id)); err != nil {
 			return fmt.Errorf("journal: write the id: %w", err)
 		}
 	}
@@ -67,7 +65,7 @@ func (j *Journal) create() error {
 	j.segments, j.bytes = []*segment{s}, s.size
 	j.active, j.allocated = f, allocated
 	// After the segment: an id without a segment means that segments were lost.
-	if err := writeFile(j.fs, j.dir, idName, []byte(j.id.String()+"\n")); err != nil {
+	if err := writeFile(j.fs, j.dir, idName, encodeID(j.id)); err != nil {
 		return fmt.Errorf("journal: write the id: %w", err)
 	}
 	return nil
@@ -414,12 +412,20 @@ func (j *Journal) openSnapshots(files []snapshotFile) error {
 	return nil
 }
 
-// readID reads the file with the journal's id, which repairs need when no
-// segment has kept it.
+// The file with the journal's id is one line, the UUID and its checksum: what
+// repairs go by when no segment has kept it.
+
+func encodeID(id uuid) []byte {
+	s := id.String()
+	return fmt.Appendf(nil, "%s %08x\n", s, checksum([]byte(s)))
+}
+
+// readID returns false if there is no such file or it is damaged.
 func readID(fsys FS, dir string) (uuid, bool) {
 	b, err := readFile(fsys, filepath.Join(dir, idName))
-	if err != nil {
+	if err != nil || len(b) < 36 {
 		return uuid{}, false
 	}
-	return parseUUID(strings.TrimSuffix(string(b), "\n"))
+	id, ok := parseUUID(string(b[:36]))
+	return id, ok && string(b) == string(encodeID(id))
 }

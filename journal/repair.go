@@ -87,8 +87,13 @@ func (r *repairer) run() error {
 			return err
 		}
 	}
-	if len(r.health.foreign) > 0 {
-		for _, x := range r.health.foreign {
+	if r.health.wrongID || len(r.health.across) > 0 {
+		if r.health.wrongID { // Open writes it anew
+			if err := r.setAside(idName); err != nil {
+				return err
+			}
+		}
+		for _, x := range r.health.across {
 			if err := r.setAside(x.name.name); err != nil {
 				return err
 			}
@@ -295,11 +300,11 @@ func (r *repairer) keep(name string) (kept string, err error) {
 			break
 		}
 		err = r.fs.Link(r.path(name), r.path(kept))
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
 		if errors.Is(err, errors.ErrUnsupported) {
 			err = r.copyFile(name, kept)
+		}
+		if errors.Is(err, fs.ErrExist) {
+			continue
 		}
 		if err != nil {
 			return "", err
