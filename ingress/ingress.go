@@ -193,6 +193,7 @@ func (in *Ingress) Handler(account tim.UserID) tim.Handler {
 	acct := in.accountOf(account)
 	in.queue.pushCall(func(a *appender) {
 		acct.handled = true
+		acct.lose()
 		a.announce(acct)
 	})
 	return func(r tim.Report) {
@@ -201,13 +202,19 @@ func (in *Ingress) Handler(account tim.UserID) tim.Handler {
 	}
 }
 
-// Announce notes, durably, that an account is about to sign in, if it is the
-// first time that it does. Call it before Login: should the process end before
-// the first CatchUp has, what the account was told by then is read back.
-// ([Ingress.Handler] does the same, without waiting for the disk.)
+// Announce says that an account is about to sign in: call it before each
+// Login. Messages that the account is told are held from here on, until
+// [Ingress.CatchUp] has run. Before the first sign-in it notes that durably:
+// should the process end before the first CatchUp has, what the account was
+// told by then is read back. ([Ingress.Handler] does the same, without waiting
+// for the disk.)
 func (in *Ingress) Announce(ctx context.Context, account tim.UserID) error {
 	acct := in.accountOf(account)
-	return in.do(ctx, func(a *appender) error { a.announce(acct); return nil })
+	return in.doInTurn(ctx, func(a *appender) error {
+		acct.lose()
+		a.announce(acct)
+		return nil
+	})
 }
 
 // RecordFact journals facts that are the bridge's own, account.* and bridge.*,
