@@ -105,3 +105,32 @@ func serve(t testing.TB, w *world) *wire.Driver {
 	})
 	return wire.NewDriver(wire.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http"), Token: "wire-token"})
 }
+
+// BenchmarkOpen opens a sandbox with 50,000 messages: from the journal alone,
+// and from a snapshot.
+func BenchmarkOpen(b *testing.B) {
+	for _, from := range []string{"journal", "snapshot"} {
+		b.Run(from, func(b *testing.B) {
+			w := open(b, sandbox.Options{SDKAppID: appID, Key: key, Limits: sandbox.Limits{SnapshotBytes: -1}})
+			alice := w.signIn("alice")
+			var wg sync.WaitGroup
+			for i := range 50 {
+				wg.Go(func() {
+					for range 1000 {
+						if _, err := alice.Send(context.Background(), tim.C2C(tim.UserID(fmt.Sprint("peer", i))), text(strings.Repeat("x", 200))); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			if from == "snapshot" {
+				snapshot(w)
+			}
+			for b.Loop() {
+				w.reopen()
+			}
+		})
+	}
+}

@@ -31,7 +31,7 @@ type Handler struct {
 	mux  *http.ServeMux
 }
 
-// Handler serves the sandbox over HTTP. Close it before the sandbox.
+// Handler serves the sandbox over HTTP. Closing the sandbox closes it too.
 func (s *Sandbox) Handler(opts HandlerOptions) (*Handler, error) {
 	if opts.Wire.Token == "" {
 		return nil, fmt.Errorf("sandbox: HandlerOptions.Wire.Token is required")

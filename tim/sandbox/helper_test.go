@@ -397,7 +397,7 @@ func members(users ...tim.UserID) []tim.GroupMemberInfo {
 func (d *device) history(conv tim.Conversation) []tim.Message {
 	d.t.Helper()
 	var all []tim.Message
-	query := tim.HistoryQuery{Count: 7}
+	query := tim.HistoryQuery{Count: 50}
 	for {
 		page, err := d.Client.(tim.History).Messages(ctx(d.t), conv, query)
 		if err != nil {

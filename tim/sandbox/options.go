@@ -94,7 +94,7 @@ type Limits struct {
 	// ReportTime bounds the same by age. Default 7 days.
 	ReportTime time.Duration
 	// SnapshotBytes is how much is written to the journal between two
-	// snapshots. Default 64 MiB.
+	// snapshots; without a limit none is made by itself. Default 64 MiB.
 	SnapshotBytes int64
 }
 

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/timbridge/timbridge/journal/journaltest"
 	"github.com/timbridge/timbridge/tim"
 	"github.com/timbridge/timbridge/tim/sandbox"
 )
@@ -20,58 +22,98 @@ func delivery(d sandbox.Delivery) func(*sandbox.Options) {
 }
 
 // TestKillUnderLoad copies the directory while clients send, and checks that
-// what was answered before is in the copy, once, and reaches its receivers.
+// what was answered or told before is in the copy, once, and reaches its receivers.
 func TestKillUnderLoad(t *testing.T) {
 	for _, mode := range modes {
 		t.Run(string(mode), func(t *testing.T) {
 			w := open(t, options(delivery(mode), func(o *sandbox.Options) { o.Limits.SnapshotBytes = 64 << 10 }))
-			owner := w.signIn("owner")
-			group := owner.create(tim.CreateGroupParam{GroupType: tim.GroupPublic, Members: members("u0", "u1", "u2", "u3", "reader")})
-			var mu sync.Mutex
-			answered := map[string]tim.Message{}
-			ctx, stop := context.WithCancel(context.Background())
-			var senders sync.WaitGroup
-			for i := range 4 {
-				d := w.signIn(tim.UserID(fmt.Sprint("u", i)))
-				senders.Go(func() {
-					for n := 0; ; n++ {
-						conv := tim.Group(group)
-						if n%3 == 0 {
-							conv = tim.C2C("reader")
-						}
-						body := fmt.Sprintf("%d/%d", i, n)
-						m, err := d.Send(ctx, conv, text(body))
-						if err != nil {
-							if !errors.Is(err, context.Canceled) {
-								t.Error(err)
-							}
-							return
-						}
-						mu.Lock()
-						answered[body] = m
-						mu.Unlock()
-					}
-				})
-			}
-			for range 3 {
-				time.Sleep(150 * time.Millisecond)
-				mu.Lock()
-				before := len(answered)
-				want := make(map[string]tim.Message, before)
-				for k, v := range answered {
-					want[k] = v
-				}
-				mu.Unlock()
-				checkCopy(t, w.afterKill(), group, want)
-			}
-			stop()
-			senders.Wait()
-			if err := w.Snapshot(context.Background()); err != nil {
-				t.Error(err)
-			}
-			checkCopy(t, w.afterKill(), group, answered)
+			killUnderLoad(t, w, 3, (*world).afterKill)
 		})
 	}
+}
+
+// TestPowerCutUnderLoad does the same on a disk that forgets what was not synced.
+func TestPowerCutUnderLoad(t *testing.T) {
+	for _, mode := range modes {
+		t.Run(string(mode), func(t *testing.T) {
+			disk := journaltest.NewFS()
+			w := openIn(t, "sandbox", options(delivery(mode), func(o *sandbox.Options) {
+				o.Limits.SnapshotBytes = 64 << 10
+				o.Journal.SegmentBytes = 32 << 10
+				o.Journal.FS = disk
+			}))
+			states := journaltest.States(1, 3)
+			killUnderLoad(t, w, len(states), func(w *world) *world {
+				o := w.o
+				o.Journal.FS = disk.Crash(states[0])
+				states = states[1:]
+				if len(states) == 0 {
+					states = journaltest.States(2, 3)
+				}
+				return openIn(t, "sandbox", o)
+			})
+		})
+	}
+}
+
+func killUnderLoad(t *testing.T, w *world, times int, left func(*world) *world) {
+	owner := w.signIn("owner")
+	group := owner.create(tim.CreateGroupParam{GroupType: tim.GroupPublic, Members: members("u0", "u1", "u2", "u3", "reader", "watcher")})
+	watcher := w.signIn("watcher")
+	var mu sync.Mutex
+	answered := map[string]tim.Message{}
+	progress := make(chan struct{}, 200) // so that they go on while a copy is made
+	ctx, stop := context.WithCancel(context.Background())
+	var senders sync.WaitGroup
+	defer senders.Wait()
+	defer stop()
+	for i := range 4 {
+		d := w.signIn(tim.UserID(fmt.Sprint("u", i)))
+		senders.Go(func() {
+			for n := 0; ; n++ {
+				conv := tim.Group(group)
+				if n%3 == 0 {
+					conv = tim.C2C("reader")
+				}
+				body := fmt.Sprintf("%d/%d", i, n)
+				m, err := d.Send(ctx, conv, text(body))
+				if err != nil {
+					if !errors.Is(err, context.Canceled) {
+						t.Error(err)
+					}
+					return
+				}
+				mu.Lock()
+				answered[body] = m
+				mu.Unlock()
+				select {
+				case progress <- struct{}{}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+	for range times {
+		for range 400 {
+			<-progress
+		}
+		mu.Lock()
+		want := maps.Clone(answered)
+		mu.Unlock()
+		for _, r := range watcher.reports() {
+			if s := textOf(r); s != "" {
+				want[s] = messageOf(r)
+			}
+		}
+		checkCopy(t, left(w), group, want)
+	}
+	stop()
+	senders.Wait()
+	if err := w.Snapshot(context.Background()); err != nil {
+		t.Error(err)
+	}
+	checkCopy(t, left(w), group, answered)
 }
 
 func checkCopy(t *testing.T, w *world, group tim.GroupID, want map[string]tim.Message) {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -240,18 +242,19 @@ func (s *Sandbox) Stats() Stats {
 	return stats
 }
 
-// Close closes all clients, puts everything on disk and frees the directory.
+// Close closes all handlers and clients, puts everything on disk and frees the
+// directory.
 func (s *Sandbox) Close() error {
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return nil
 	}
-	clients := make([]*Client, 0, len(s.clients))
-	for c := range s.clients {
-		clients = append(clients, c)
-	}
+	handlers, clients := slices.Collect(maps.Keys(s.handlers)), slices.Collect(maps.Keys(s.clients))
 	s.mu.Unlock()
+	for _, h := range handlers {
+		_ = h.Close() // it never fails
+	}
 	for _, c := range clients {
 		_ = c.Close() // it never fails
 	}
