@@ -131,7 +131,7 @@ func decodeSegmentHeader(b []byte) (h segmentHeader, err error) {
 	h.nonce = binary.LittleEndian.Uint64(b[40:])
 	h.created = int64(binary.LittleEndian.Uint64(b[48:]))
 	h.prev = binary.LittleEndian.Uint32(b[56:])
-	if h.first == 0 {
+	if h.first == 0 || binary.LittleEndian.Uint32(b[60:]) != 0 {
 		return h, errLayout
 	}
 	return h, nil

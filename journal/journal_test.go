@@ -95,7 +95,7 @@ func TestKind(t *testing.T) {
 		journal.KindFact: "fact true", journal.KindOutcome: "outcome true", journal.KindDeadLetter: "dead_letter true",
 		journal.KindAccepted: "accepted false", journal.KindStarted: "started false", journal.KindPlan: "plan false",
 		journal.KindProgress: "progress false",
-		0: "kind(0) false", 9: "kind(9) false",
+		0:                    "kind(0) false", 9: "kind(9) false",
 	}
 	for k, s := range want {
 		if got := fmt.Sprint(k, k.Public()); got != s {

@@ -228,6 +228,9 @@ func (w *world) checkSnapshots(j *journal.Journal) error {
 		}
 		return errors.New("the snapshot is gone")
 	}
+	if w.snapshot != nil && sameSnapshot(got[0], *w.snapshot) {
+		return nil
+	}
 	if w.mayHave != nil && sameSnapshot(got[0], *w.mayHave) {
 		got = got[1:]
 		if w.snapshot == nil {
