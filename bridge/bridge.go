@@ -14,13 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/timbridge/timbridge/config"
 	"github.com/timbridge/timbridge/egress"
@@ -49,7 +49,7 @@ type PortError struct {
 }
 
 func (e *PortError) Error() string {
-	return fmt.Sprintf("cannot listen on %s (%s): %v; end what listens there, or set another address", e.Address, e.Setting, e.Err)
+	return fmt.Sprintf("cannot listen on %s (%s): %v", e.Address, e.Setting, e.Err)
 }
 
 // Unwrap gives the operating system's error.
@@ -85,8 +85,9 @@ type Bridge struct {
 	bus      *lateBus
 	probe    *probe
 	sandbox  *SandboxServer // nil where the driver is outside
-	listener net.Listener     // of HTTP, nil where it is off
+	listener net.Listener   // of HTTP, nil where it is off
 	started  time.Time
+	draining atomic.Bool
 }
 
 // Open builds a bridge: it opens the journal, builds the state from it, takes
@@ -160,7 +161,7 @@ func listen(ctx context.Context, setting, address string) (net.Listener, error) 
 func (b *Bridge) build(driver tim.Driver, key string) {
 	cfg, app := b.cfg, mapping.App{SDKAppID: b.cfg.App.SDKAppID}
 	shard := egress.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count}
-	b.accounts = &accounts{}
+	b.accounts = &accounts{byUser: map[tim.UserID]*account{}}
 
 	// Ingress asks egress for causes and egress hands messages to ingress.
 	causes := &lateCauses{}
@@ -195,17 +196,15 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 		if !shard.Owns(user) {
 			continue
 		}
-		b.accounts.list = append(b.accounts.list, newAccount(user, driver, tim.Config{
+		b.accounts.add(newAccount(user, driver, tim.Config{
 			SDKAppID:   cfg.App.SDKAppID,
 			DeviceInfo: &tim.DeviceInfo{DevID: "timbridge-" + b.journal.ID(), Platform: tim.PlatformOther},
 		}, b.credentials(a, key), b.ingress, log))
 	}
-	b.keeper = &keeper{
-		journal: b.journal, projections: []Projection{b.ingress, b.egress, b.relay},
-		interval: cfg.Journal.SnapshotInterval.Std(), entries: uint64(cfg.Journal.SnapshotEntries), retention: cfg.Journal.Retention.Std(),
-		needed: []func() uint64{b.relay.Needed, b.egress.Oldest}, published: b.relay.Published,
-		log: b.log.Named("journal"), now: time.Now, release: map[uint64]time.Time{},
-	}
+	b.keeper = newKeeper(b.journal, []Projection{b.ingress, b.egress, b.relay}, b.log.Named("journal"))
+	b.keeper.interval, b.keeper.entries = cfg.Journal.SnapshotInterval.Std(), uint64(cfg.Journal.SnapshotEntries)
+	b.keeper.retention = cfg.Journal.Retention.Std()
+	b.keeper.needed, b.keeper.published = []func() uint64{b.relay.Needed, b.egress.Oldest}, b.relay.Published
 	b.probe = &probe{every: max(b.cfg.HTTP.ReadyWithin.Std()/4, 500*time.Millisecond), check: b.bus.Check}
 }
 
@@ -250,7 +249,7 @@ func (b *Bridge) describe() {
 		b.info.Accounts = append(b.info.Accounts, string(a.user))
 	}
 	b.info.BusEmbedded = b.cfg.Bus.URL == ""
-	if b.info.Bus = b.cfg.Bus.URL; b.info.BusEmbedded {
+	if b.info.Bus = withoutSecrets(b.cfg.Bus.URL); b.info.BusEmbedded {
 		b.info.Bus = "nats://" + b.cfg.Bus.Listen
 	}
 	if b.listener != nil {
@@ -258,131 +257,29 @@ func (b *Bridge) describe() {
 	}
 }
 
+// withoutSecrets takes user and password out of one or more addresses.
+func withoutSecrets(addresses string) string {
+	list := strings.Split(addresses, ",")
+	for i, a := range list {
+		scheme, rest, ok := strings.Cut(strings.TrimSpace(a), "://")
+		if !ok {
+			scheme, rest = "", scheme
+		} else {
+			scheme += "://"
+		}
+		host, path, slash := strings.Cut(rest, "/")
+		if at := strings.LastIndexByte(host, '@'); at >= 0 {
+			host = host[at+1:]
+		}
+		if list[i] = scheme + host; slash {
+			list[i] += "/" + path
+		}
+	}
+	return strings.Join(list, ",")
+}
+
 // Info says what the bridge consists of.
 func (b *Bridge) Info() Info { return b.info }
-
-// Run runs the bridge until ctx ends, which drains it and returns nil, or
-// until something fails that it cannot go on without.
-func (b *Bridge) Run(ctx context.Context) error {
-	// Egress has to end before ingress, which journals its messages, and both
-	// before the relay and the bus. Each group is stopped and waited for in turn.
-	g, gctx := errgroup.WithContext(context.WithoutCancel(ctx))
-	stopped := func(name string, parent context.Context, run func(context.Context) error) func() {
-		c, cancel := context.WithCancel(parent)
-		done := make(chan struct{})
-		g.Go(func() error {
-			defer close(done)
-			if err := run(c); err != nil {
-				return fmt.Errorf("%s: %w", name, err)
-			}
-			return nil
-		})
-		return func() { cancel(); <-done }
-	}
-	var stops []func()
-	start := func(name string, run func(context.Context) error) {
-		stops = append(stops, stopped(name, gctx, run))
-	}
-	start("http", b.serve)
-	start("bus", b.openBus)
-	start("bus check", b.probe.run)
-	start("relay", b.relay.Run)
-	start("snapshots", b.keeper.run)
-	start("ingress", b.ingress.Run)
-	if err := b.tellRepairs(gctx); err != nil {
-		start("journal repairs", func(context.Context) error { return err })
-	}
-	for _, a := range b.accounts.list {
-		start("account "+string(a.user), a.run)
-	}
-	start("egress", b.egress.Run)
-
-	select {
-	case <-ctx.Done():
-		b.log.Info("draining")
-	case <-gctx.Done():
-	case <-b.journal.Failed():
-	}
-	b.drain(stops)
-	err := errors.Join(g.Wait(), b.journal.Err())
-	return errors.Join(err, b.close())
-}
-
-// drain stops the parts in the reverse order of their start, and lets the
-// relay publish what is journaled by then, within a few seconds.
-func (b *Bridge) drain(stops []func()) {
-	for i := len(stops) - 1; i >= 0; i-- {
-		if i == 4 { // everything that writes facts and outcomes has ended; the relay still runs
-			b.publishRest(5 * time.Second)
-		}
-		stops[i]()
-	}
-}
-
-// publishRest waits until the journal is published, as long as that goes on.
-func (b *Bridge) publishRest(limit time.Duration) {
-	ctx, cancel := context.WithTimeout(context.Background(), limit)
-	defer cancel()
-	for b.journal.Err() == nil {
-		moved := b.relay.Moved()
-		if s := b.relay.Stats(); s.Lag == 0 || s.Trouble != "" {
-			return
-		}
-		select {
-		case <-moved:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-// tellRepairs records what a repair of the journal lost, once.
-func (b *Bridge) tellRepairs(ctx context.Context) error {
-	repairs := b.journal.Repairs()
-	if len(repairs) == 0 {
-		return nil
-	}
-	for _, s := range repairs {
-		fact, err := mapping.JournalDamaged(mapping.App{SDKAppID: b.cfg.App.SDKAppID}, b.journal.ID(),
-			mapping.Damage{First: s.First, Last: s.Last, From: s.From, To: s.To}, time.Now())
-		if err != nil {
-			return err
-		}
-		if err := b.ingress.RecordFact(ctx, fact); err != nil {
-			return err
-		}
-	}
-	return b.journal.ClearRepairs()
-}
-
-// serve answers /live, /ready and /metrics.
-func (b *Bridge) serve(ctx context.Context) error {
-	if b.listener == nil {
-		<-ctx.Done()
-		return nil
-	}
-	server := &http.Server{
-		Handler: b.routes(b.metrics()), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: 30 * time.Second, MaxHeaderBytes: 16 << 10,
-		ErrorLog: b.log.Named("http").StandardLogger(&hclog.StandardLoggerOptions{ForceLevel: hclog.Debug}),
-	}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(b.listener) }()
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-	}
-	c, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	if err := server.Shutdown(c); err != nil {
-		b.log.Debug("an HTTP connection was cut off", "error", err)
-	}
-	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-		return err
-	}
-	return nil
-}
 
 // close closes what Open opened.
 func (b *Bridge) close() error {

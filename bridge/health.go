@@ -81,15 +81,22 @@ func (b *Bridge) Health() Health {
 			h.Reasons = append(h.Reasons, text)
 		}
 	}
+	if b.draining.Load() {
+		reason("the bridge is ending")
+	}
+	within := b.cfg.HTTP.ReadyWithin.Std()
 	for _, a := range b.accounts.list {
 		s := a.Status()
 		h.Accounts = append(h.Accounts, s)
-		if s.State != AccountConnected && s.State != AccountCatchingUp {
+		switch heard, ok := a.heard(); {
+		case s.State != AccountConnected && s.State != AccountCatchingUp, s.Error != "":
 			text := "account " + string(s.User) + " is " + string(s.State)
 			if s.Error != "" {
 				text += ": " + s.Error
 			}
 			reason(text)
+		case ok && time.Since(heard) > within:
+			reason("account " + string(s.User) + ": the IM service has shown nothing of itself for " + time.Since(heard).Round(time.Second).String())
 		}
 	}
 	proof, err := b.probe.last()
@@ -98,14 +105,19 @@ func (b *Bridge) Health() Health {
 	case err != nil:
 		h.Bus.Error = err.Error()
 		reason("the bus cannot be used: " + err.Error())
-	case time.Since(proof) > b.cfg.HTTP.ReadyWithin.Std():
-		reason("the bus has shown nothing of itself for too long")
+	case proof.IsZero():
+		reason("the bus has not been asked yet")
+	case time.Since(proof) > within:
+		reason("the bus has shown nothing of itself for " + time.Since(proof).Round(time.Second).String())
 	}
 	relay := b.relay.Stats()
 	h.Bus.Lag = relay.Lag
 	if relay.Trouble != "" {
 		h.Bus.Error = relay.Trouble
 		reason("publishing stands still: " + relay.Trouble)
+	}
+	if trouble := b.egress.Stats().Trouble; trouble != "" {
+		reason("commands are not taken: " + trouble)
 	}
 	stats := b.journal.Stats()
 	h.Journal = JournalHealth{Full: stats.Full, Last: b.journal.Last()}

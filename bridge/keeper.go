@@ -2,9 +2,11 @@ package bridge
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -42,22 +44,48 @@ func (e *StateLostError) Error() string {
 type keeper struct {
 	journal     *journal.Journal
 	projections []Projection
-	interval    time.Duration
-	entries     uint64
-	retention   time.Duration
-	// needed are the lowest positions that others may still read.
+	log         hclog.Logger
+	now         func() time.Time
+
+	// interval and entries say when a snapshot is due, retention how long
+	// entries stay.
+	interval  time.Duration
+	entries   uint64
+	retention time.Duration
+	// needed are the lowest positions that others may still read; published is
+	// the one through which everything public is on the bus.
 	needed    []func() uint64
 	published func() uint64
-	log       hclog.Logger
-	now       func() time.Time
 
-	saved   uint64 // journal position at the last snapshot
-	older   uint64 // floor of the older of the two kept snapshots
-	newest  uint64
-	release map[uint64]time.Time // segment's last position → when it was known to be published
+	asked chan struct{} // a snapshot is wanted at once
+	clear atomic.Bool   // the repairs are told: a snapshot may replace them
+
+	// Of restore, and then of run's goroutine.
+	saved         uint64 // the journal's end at the last snapshot
+	newest, older uint64 // what the two kept snapshots cover, 0 for none
+	// released is when a segment, by its last position, was known to be published.
+	released map[uint64]time.Time
 
 	mu   sync.Mutex // guards done
 	done keeperStats
+}
+
+func newKeeper(j *journal.Journal, projections []Projection, log hclog.Logger) *keeper {
+	return &keeper{
+		journal: j, projections: projections, log: log, now: time.Now,
+		asked: make(chan struct{}, 1), released: map[uint64]time.Time{},
+	}
+}
+
+// repairsTold has the journal's repairs forgotten as soon as a snapshot holds
+// what was made of them: without it, a journal that has lost its beginning
+// could not be opened.
+func (k *keeper) repairsTold() {
+	k.clear.Store(true)
+	select {
+	case k.asked <- struct{}{}:
+	default:
+	}
 }
 
 // keeperStats count what the keeper did since the start.
@@ -90,10 +118,15 @@ func (k *keeper) restore() error {
 			k.log.Error("a snapshot cannot be used; an older one and the journal take its place", "position", s.Position, "error", err)
 			continue
 		}
-		k.newest, k.older = s.Position, s.Position
-		if i+1 < len(snapshots) {
-			k.older = snapshots[i+1].Position
+		// Only of two that can be used the older one is a reason to delete what
+		// it covers.
+		if i == 0 {
+			k.newest = s.Position
+			if len(snapshots) > 1 {
+				k.older = snapshots[1].Position
+			}
 		}
+		k.loadReleased(s)
 		return k.replay(from)
 	}
 	first := k.journal.First()
@@ -166,25 +199,30 @@ func (k *keeper) replay(from func(name string) uint64) error {
 }
 
 // run writes snapshots and deletes segments until ctx ends, and writes a last
-// snapshot then.
+// snapshot then. Nothing that goes wrong ends it: the journal itself is whole.
 func (k *keeper) run(ctx context.Context) error {
 	tick := time.NewTicker(max(k.interval/10, 100*time.Millisecond))
 	defer tick.Stop()
 	last := k.now()
 	for {
+		asked := false
 		select {
 		case <-ctx.Done():
 			// The process ends in order: the next start has nothing to replay.
-			final, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+			final, cancel := context.WithTimeout(context.WithoutCancel(ctx), snapshotLimit)
 			defer cancel()
-			return k.snapshot(final)
+			if err := k.snapshot(final); err != nil {
+				k.log.Warn("the last snapshot cannot be written; the next start reads more of the journal", "error", err)
+			}
+			return nil
+		case <-k.asked:
+			asked = true
 		case <-tick.C:
 		}
 		grown := k.journal.Last() - k.saved
-		if grown > 0 && (k.now().Sub(last) >= k.interval || grown >= k.entries) {
+		if asked || grown > 0 && (k.now().Sub(last) >= k.interval || grown >= k.entries) {
 			last = k.now()
 			if err := k.snapshot(ctx); err != nil && ctx.Err() == nil {
-				// The journal itself is whole; the next start merely replays more.
 				k.log.Error("the snapshot cannot be written; it is tried again", "error", err)
 			}
 		}
@@ -194,11 +232,24 @@ func (k *keeper) run(ctx context.Context) error {
 	}
 }
 
-// snapshot saves all projections.
+// snapshot saves all projections, if anything came since the last time.
 func (k *keeper) snapshot(ctx context.Context) error {
-	if k.journal.Last() == k.saved {
-		return nil
+	clear := k.clear.Load()
+	if k.journal.Last() != k.saved {
+		if err := k.save(ctx); err != nil {
+			return err
+		}
 	}
+	if clear {
+		if err := k.journal.ClearRepairs(); err != nil {
+			return err
+		}
+		k.clear.Store(false)
+	}
+	return nil
+}
+
+func (k *keeper) save(ctx context.Context) error {
 	at := k.journal.Last()
 	s := journal.Snapshot{Position: at}
 	for _, p := range k.projections {
@@ -209,12 +260,32 @@ func (k *keeper) snapshot(ctx context.Context) error {
 		s.Sections = append(s.Sections, journal.Section{Name: p.Name(), Position: position, Body: body})
 		s.Position = min(s.Position, position)
 	}
+	released, err := json.Marshal(k.released)
+	if err != nil {
+		return err
+	}
+	s.Sections = append(s.Sections, journal.Section{Name: releasedSection, Position: at, Body: released})
 	if err := k.journal.SaveSnapshot(ctx, s); err != nil {
 		return err
 	}
 	k.saved, k.older, k.newest = at, k.newest, s.Position
 	k.count(1, 0)
 	return nil
+}
+
+// releasedSection is the keeper's own part of a snapshot: since when segments
+// are published, which a restart must not begin to count anew.
+const releasedSection = "bridge.released"
+
+func (k *keeper) loadReleased(s journal.Snapshot) {
+	section, ok := s.Section(releasedSection)
+	if !ok {
+		return
+	}
+	if err := json.Unmarshal(section.Body, &k.released); err != nil {
+		k.log.Warn("since when segments are published is not known any more; they stay longer", "error", err)
+		k.released = map[uint64]time.Time{}
+	}
 }
 
 // settle is how long a published entry stays at least.
@@ -227,27 +298,27 @@ func (k *keeper) prune() error {
 		limit = min(limit, needed())
 	}
 	published, now := k.published(), k.now()
+	if published == 0 {
+		return nil // the relay has not looked yet
+	}
 	keep := min(k.retention, settle)
-	before := uint64(0)
-	current := map[uint64]bool{}
-	for _, s := range k.journal.Segments() {
-		if !s.Sealed {
-			break
+	before, released := uint64(0), map[uint64]time.Time{}
+	for deleting, segments := true, k.journal.Segments(); len(segments) > 0 && segments[0].Sealed; segments = segments[1:] {
+		s := segments[0]
+		if s.Last > published {
+			break // or not any more: the bus has lost its tail
 		}
-		current[s.Last] = true
-		if s.Last <= published && k.release[s.Last].IsZero() {
-			k.release[s.Last] = now
+		at, ok := k.released[s.Last]
+		if !ok {
+			at = now
 		}
-		if s.Last >= limit || now.Sub(s.LastTime) < k.retention || k.release[s.Last].IsZero() || now.Sub(k.release[s.Last]) < keep {
-			break
-		}
-		before = s.Last + 1
-	}
-	for last := range k.release {
-		if !current[last] {
-			delete(k.release, last)
+		released[s.Last] = at
+		deleting = deleting && s.Last < limit && now.Sub(s.LastTime) >= k.retention && now.Sub(at) >= keep
+		if deleting {
+			before = s.Last + 1
 		}
 	}
+	k.released = released
 	if before == 0 {
 		return nil
 	}

@@ -116,15 +116,16 @@ func (s *SandboxServer) Close() error {
 // UserSigs are signed with, empty where the accounts bring theirs.
 func (b *Bridge) openDriver(ctx context.Context) (driver tim.Driver, key string, err error) {
 	log := b.logger("accounts", b.cfg.Log.Levels.Accounts)
-	b.info.IM = b.cfg.App.Driver.URL
-	if b.info.IMEmbedded = b.info.IM == ""; b.info.IMEmbedded {
+	url := b.cfg.App.Driver.URL
+	if b.info.IM, b.info.IMEmbedded = withoutSecrets(url), url == ""; b.info.IMEmbedded {
 		b.sandbox, err = StartSandbox(ctx, b.cfg, SandboxOptions{Logger: b.logger("sandbox", b.cfg.Log.Levels.Sandbox)})
 		if err != nil {
 			return nil, "", err
 		}
-		b.info.IM = b.sandbox.URL()
+		url = b.sandbox.URL()
+		b.info.IM = url
 	}
-	driver, key, err = openSandboxDriver(b.cfg, b.info.IM, log)
+	driver, key, err = openSandboxDriver(b.cfg, url, log)
 	return driver, key, err
 }
 
