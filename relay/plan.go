@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/timbridge/timbridge/bus"
 )
@@ -34,6 +35,7 @@ type partBody struct {
 	Target       bus.Target `json:"target"`
 	Runs         []run      `json:"runs"`
 	End          uint64     `json:"end"`
+	EndTime      time.Time  `json:"endtime,omitzero"`
 	Incarnation  string     `json:"incarnation,omitempty"`
 	ProducerID   int64      `json:"producerid,omitempty"`
 	Epoch        int16      `json:"epoch,omitempty"`
@@ -60,7 +62,7 @@ type refill struct {
 
 func partOf(p bus.Part) partBody {
 	b := partBody{
-		Target: p.Target, End: p.End, Incarnation: p.Incarnation,
+		Target: p.Target, End: p.End, EndTime: p.EndTime, Incarnation: p.Incarnation,
 		ProducerID: p.ProducerID, Epoch: p.Epoch, BaseSequence: p.BaseSequence,
 	}
 	for _, s := range p.Sequences {
@@ -75,7 +77,7 @@ func partOf(p bus.Part) partBody {
 
 func (b partBody) part() bus.Part {
 	p := bus.Part{
-		Target: b.Target, End: b.End, Incarnation: b.Incarnation,
+		Target: b.Target, End: b.End, EndTime: b.EndTime, Incarnation: b.Incarnation,
 		ProducerID: b.ProducerID, Epoch: b.Epoch, BaseSequence: b.BaseSequence,
 	}
 	for _, r := range b.Runs {
