@@ -298,6 +298,7 @@ func (e *Egress) ensureBorn() error {
 		at := time.Now()
 		positions, err := e.deps.Commands.Mark(e.stop)
 		if err == nil {
+			e.trouble("", nil)
 			b := birth{At: at, Mark: positions}
 			_, err := e.write(e.stop, false, []journal.Entry{entry(journal.KindAccepted, b.append(nil))}, at0(b))
 			return err

@@ -39,6 +39,7 @@ func (e *Egress) intake() error {
 		e.mu.Unlock()
 		reader, err := e.deps.Commands.Commands(e.stop, after)
 		if err == nil {
+			e.trouble("", nil) // on a quiet bus no command comes to say so
 			err = in.read(reader, func() { wait.tries = 0 })
 			err = errors.Join(err, reader.Close())
 		}
