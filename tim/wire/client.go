@@ -212,6 +212,14 @@ func (c *client) DeleteGroup(ctx context.Context, group tim.GroupID) error {
 	return c.do(ctx, opDeleteGroup, deleteGroupBody{GroupID: group})
 }
 
+// Heard is when something last came from the server: the proof that it is
+// there, which for an idle connection is as old as the server's heartbeat. It
+// is no method of [tim.Client]; an owner finds it by type assertion.
+func (c *client) Heard() time.Time {
+	l := c.link.Load()
+	return l.epoch.Add(time.Duration(l.heard.Load()))
+}
+
 // do makes a request whose answer has no body.
 func (c *client) do(ctx context.Context, op string, param any) error {
 	body, err := json.Marshal(param)
