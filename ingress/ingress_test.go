@@ -685,6 +685,27 @@ func TestFullJournal(t *testing.T) {
 	})
 }
 
+func TestSendsDoNotHideWhatIsNotToldYet(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		r := newRig(t, svc, Config{})
+		r.signIn(bridge)
+		svc.send(alice, tim.C2C(bridge), "0")
+		r.deliverAll(bridge)
+		svc.send(bob, tim.C2C(bridge), "1") // whom nobody knows yet, and the service is slow
+		time.Sleep(time.Hour)
+		if _, err := r.in.Post(context.Background(), postedFacts(t, bridge, svc.send(bridge, tim.C2C(alice), "2")), outcome("2")); err != nil {
+			t.Fatal(err)
+		}
+		r.stop() // and the report is lost
+		svc.cut(bridge)
+		r.start()
+		defer r.stop()
+		r.signIn(bridge)
+		r.wantSaid("0", "2", "1")
+	})
+}
+
 func TestFailedJournalEndsRun(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		svc := newService(true)

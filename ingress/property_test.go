@@ -31,6 +31,7 @@ func (a action) String() string { return fmt.Sprintf("%s(%d,%d,%d)", a.do, a.acc
 var actions = []string{
 	"say", "say", "say", "say", "deliver", "deliver", "deliver", "deliver", "deliver", "shuffle", "twice",
 	"send", "send", "post", "post", "cut", "back", "back", "crash", "pause", "wait", "trouble",
+	"rest", "stranger", "stranger",
 }
 
 func drawActions() *rapid.Generator[[]action] {
@@ -69,14 +70,15 @@ func TestProperty(t *testing.T) {
 // world is a service, the bridge's ingress, and what egress would do.
 type world struct {
 	*rig
-	users  [2]tim.UserID
-	online [2]bool
-	sends  map[string][]send // to be recorded, by lane
-	posted int
-	errs   chan error
-	ctx    context.Context // ends with the process
-	end    context.CancelFunc
-	busy   chan struct{} // tokens of the goroutines of this process
+	users     [2]tim.UserID
+	online    [2]bool
+	sends     map[string][]send // to be recorded, by lane
+	posted    int
+	strangers int
+	errs      chan error
+	ctx       context.Context // ends with the process
+	end       context.CancelFunc
+	busy      chan struct{} // tokens of the goroutines of this process
 }
 
 type send struct {
@@ -259,6 +261,17 @@ func (w *world) do(a action) {
 		w.begin()
 	case "pause":
 		synctest.Wait()
+	case "rest":
+		// Reports do not lie about for longer than messages overtake each other.
+		for _, user := range w.users {
+			for w.svc.deliver(user, 0, false) {
+			}
+		}
+		time.Sleep(time.Duration(a.n) * 10 * time.Second)
+	case "stranger":
+		w.strangers++
+		w.svc.send(tim.UserID(fmt.Sprint("stranger", w.strangers)), tim.C2C(user), "x")
+		time.Sleep(time.Second)
 	case "wait":
 		time.Sleep(time.Duration(a.n*a.n) * 20 * time.Millisecond)
 	case "trouble":
