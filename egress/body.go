@@ -32,8 +32,10 @@ type accepted struct {
 	Content  uint64
 	At       time.Time // when it was accepted, by the bridge's clock
 	Position bus.Position
-	// Doubt says that a predecessor of this journal may have carried it out.
-	Doubt   bool
+	// Doubt says that it may have been carried out without this journal's knowing.
+	Doubt bool
+	// Again says that it was accepted before, and its outcome was lost.
+	Again   bool
 	Account string // who is to act, with the default filled in
 	Event   []byte // the CloudEvent, as mapping.Encode gives it
 	// Original is the message as it was on the bus, for the dead letters.
@@ -67,6 +69,9 @@ type repaired struct {
 	First, Last uint64 // journal positions
 	At          time.Time
 	After       []bus.Position // where reading goes on
+	// Finished are commands whose outcome is in the journal although their
+	// acceptance is lost.
+	Finished []key
 }
 
 // started is an attempt, written before the call.
@@ -108,7 +113,7 @@ func (a accepted) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, a.Content)
 	b = appendTime(b, a.At)
 	b = appendPosition(b, a.Position)
-	b = appendBool(b, a.Doubt)
+	b = appendBool(appendBool(b, a.Doubt), a.Again)
 	b = appendString(b, a.Account)
 	b = appendString(b, a.Event)
 	return appendString(b, a.Original)
@@ -132,7 +137,12 @@ func (h repaired) append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint64(b, h.First)
 	b = binary.LittleEndian.AppendUint64(b, h.Last)
 	b = appendTime(b, h.At)
-	return appendPositions(b, h.After)
+	b = appendPositions(b, h.After)
+	b = binary.AppendUvarint(b, uint64(len(h.Finished)))
+	for _, k := range h.Finished {
+		b = append(b, k[:]...)
+	}
+	return b
 }
 
 func (s started) append(b []byte) []byte {
@@ -179,7 +189,7 @@ func decodeBody(body []byte) (any, error) {
 		var a accepted
 		d.key(&a.Key)
 		a.Content, a.At, a.Position = d.fixed64(), d.time(), d.position()
-		a.Doubt, a.Account = d.bool(), string(d.bytes())
+		a.Doubt, a.Again, a.Account = d.bool(), d.bool(), string(d.bytes())
 		a.Event, a.Original = d.bytes(), d.bytes()
 		v = a
 	case tagRead:
@@ -190,7 +200,13 @@ func decodeBody(body []byte) (any, error) {
 	case tagBirth:
 		v = birth{At: d.time(), Mark: d.positions()}
 	case tagRepaired:
-		v = repaired{First: d.fixed64(), Last: d.fixed64(), At: d.time(), After: d.positions()}
+		h := repaired{First: d.fixed64(), Last: d.fixed64(), At: d.time(), After: d.positions()}
+		for n := d.uvarint(); n > 0 && d.err == nil; n-- {
+			var k key
+			d.key(&k)
+			h.Finished = append(h.Finished, k)
+		}
+		v = h
 	case tagStarted:
 		var s started
 		d.key(&s.Key)

@@ -21,7 +21,7 @@ var (
 func bodies() map[string]appender {
 	return map[string]appender{
 		"accepted": accepted{
-			Key: commandKey("s", "1"), Content: 7, At: t0, Position: position, Doubt: true,
+			Key: commandKey("s", "1"), Content: 7, At: t0, Position: position, Doubt: true, Again: true,
 			Account: "bot", Event: []byte(`{"id":"1"}`), Original: []byte("raw\x00"),
 		},
 		"accepted, empty": accepted{},
@@ -29,7 +29,7 @@ func bodies() map[string]appender {
 		"read, empty":     read{},
 		"birth":           birth{At: t0, Mark: []bus.Position{position, {Target: "t", Offset: 1}}},
 		"birth, empty":    birth{},
-		"repaired":        repaired{First: 3, Last: 9, At: t0, After: []bus.Position{position}},
+		"repaired":        repaired{First: 3, Last: 9, At: t0, After: []bus.Position{position}, Finished: []key{{1}, {2}}},
 		"started":         started{Key: commandKey("s", "1"), Attempt: 3, At: t0, Rand: 12345},
 		"started, empty":  started{},
 		"finished": finished{

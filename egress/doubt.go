@@ -130,7 +130,7 @@ func (e *Egress) search(client tim.Client, l *lane, it *item) (*tim.Message, err
 	// lane have taken theirs.
 	for i := len(l.past.own) - 1; i >= 0; i-- {
 		m := &l.past.own[i]
-		if before(m, since) || !sameContent(&it.cmd.Send.Message, m) || e.claimed(it.o.account, *m) {
+		if before(m, since) || !sameContent(&it.cmd.Send.Message, m) || e.claimed(it, m) {
 			continue
 		}
 		return m, nil
@@ -199,11 +199,11 @@ func (e *Egress) isRevoked(client tim.Client, it *item) (bool, error) {
 }
 
 // claimed says whether a message is known to be another command's.
-func (e *Egress) claimed(account tim.UserID, m tim.Message) bool {
-	if e.CauseOf(m.Sender, m.Conversation(), m.Rand, m.MsgID) != nil {
-		return true
+func (e *Egress) claimed(it *item, m *tim.Message) bool {
+	if c := e.CauseOf(m.Sender, m.Conversation(), m.Rand, m.MsgID); c != nil {
+		return *c != *it.cmd.Cause()
 	}
-	k := claimKey(account, m)
+	k := claimKey(it.o.account, *m)
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	_, taken := e.state.claims.get(k)

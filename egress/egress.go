@@ -11,7 +11,6 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
-	"github.com/timbridge/timbridge/bus"
 	"github.com/timbridge/timbridge/journal"
 	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/tim"
@@ -145,88 +144,6 @@ func (e *Egress) Oldest() uint64 {
 		oldest = min(oldest, o.accepted)
 	}
 	return oldest
-}
-
-// Repaired tells which stretches of the journal a repair has given up
-// ([journal.Journal.Repairs]), after the projection was brought up to date and
-// before Run. Reading then starts again where it stood before the stretch, and
-// commands whose fate lies in it are in doubt. It is journaled, so that the
-// repairs can be cleared afterwards; telling it again does nothing.
-func (e *Egress) Repaired(ctx context.Context, lost []journal.Stretch) error {
-	for _, s := range lost {
-		e.mu.Lock()
-		known := s.Last <= e.state.repaired
-		targets := e.state.positions()
-		e.mu.Unlock()
-		if known {
-			continue
-		}
-		after, err := e.readBefore(s, targets)
-		if err != nil {
-			return err
-		}
-		h := repaired{First: s.First, Last: s.Last, At: time.Now(), After: after}
-		first, err := e.deps.Journal.AppendReserved(ctx, []journal.Entry{entry(journal.KindAccepted, h.append(nil))})
-		if err != nil {
-			return fmt.Errorf("egress: note a repaired stretch: %w", err)
-		}
-		e.mu.Lock()
-		e.state.apply(first, h)
-		e.applied = max(e.applied, first)
-		e.mu.Unlock()
-		e.log.Warn("a stretch of the journal is lost: its commands are read again and looked for in history",
-			"first", s.First, "last", s.Last)
-	}
-	return nil
-}
-
-// readBefore finds the last place of each target that was read before a
-// stretch. A target without one is read again from the time of the stretch, or
-// from its beginning.
-func (e *Egress) readBefore(s journal.Stretch, targets []bus.Position) ([]bus.Position, error) {
-	found := map[bus.Target]bus.Position{}
-	errReached := errors.New("reached")
-	err := e.deps.Journal.Scan(0, func(entry journal.Entry) error {
-		if entry.Position >= s.First {
-			return errReached
-		}
-		if entry.Kind != journal.KindAccepted {
-			return nil
-		}
-		body, err := decodeBody(entry.Body)
-		if err != nil {
-			return err
-		}
-		switch b := body.(type) {
-		case accepted:
-			found[b.Position.Target] = b.Position
-		case read:
-			found[b.Position.Target] = b.Position
-		case birth:
-			for _, p := range b.Mark {
-				found[p.Target] = p
-			}
-		case repaired:
-			for _, p := range b.After {
-				found[p.Target] = p
-			}
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errReached) {
-		return nil, fmt.Errorf("egress: look for where reading stood: %w", err)
-	}
-	for i, p := range targets {
-		switch before, ok := found[p.Target]; {
-		case ok:
-			targets[i] = before
-		default:
-			// No message has this digest, so that reading goes by the time.
-			p.Time, p.Digest = s.From.Add(-time.Hour), "lost"
-			targets[i] = p
-		}
-	}
-	return targets, nil
 }
 
 // Run takes commands and carries them out until ctx ends, and then waits, at

@@ -240,7 +240,7 @@ func (in *intake) decide(b *batch, r *bus.Received) error {
 	}
 	now := time.Now()
 	switch {
-	case repeated && known == content:
+	case repeated && (known == content || known == anyContent):
 		b.foreign++
 		b.counts = append(b.counts, func(s *Stats) { s.Repeated++ })
 		return nil

@@ -31,9 +31,12 @@ func hashKey(parts ...string) key {
 // in, so that a snapshot can share whole chunks of records with it.
 type record struct {
 	key     key
-	content uint64 // hash of type, account, subject and data; 0 for what was rejected
+	content uint64 // hash of type, account, subject and data, or anyContent
 	time    int64  // the bus's own time, Unix nanoseconds
 }
+
+// anyContent stands for the content of a command that is not known.
+const anyContent = 0
 
 const (
 	recordBytes  = 32

@@ -172,7 +172,7 @@ func (r *real) run(dir string) {
 
 func (r *real) wait(what string, ok func() bool) {
 	r.t.Helper()
-	for until := time.Now().Add(60 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+	for until := time.Now().Add(60 * time.Second); !ok(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(until) {
 			r.t.Fatalf("waited for %s in vain; egress %+v", what, r.egress.Stats())
 		}

@@ -291,6 +291,7 @@ type rig struct {
 	steps    func(string)
 	relay    func() uint64
 	mapper   Mapper
+	wrap     func(*journal.Journal) Journal
 
 	journal *journal.Journal
 	egress  *Egress
@@ -326,8 +327,12 @@ func (r *rig) openOn(commands bus.CommandSource) {
 		r.t.Fatal(err)
 	}
 	r.journal = j
+	var used Journal = j
+	if r.wrap != nil {
+		used = r.wrap(j)
+	}
 	r.egress = New(r.cfg, Deps{
-		Journal: j, App: testApp, Commands: commands, Mapper: r.mapper, Accounts: r.accounts,
+		Journal: used, App: testApp, Commands: commands, Mapper: r.mapper, Accounts: r.accounts,
 		Poster: &poster{journal: j, seen: map[mapping.Key]bool{}}, Published: r.relay,
 		Step: func(s string) {
 			if r.steps != nil {

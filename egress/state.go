@@ -105,7 +105,7 @@ func (s *state) apply(position uint64, body any) {
 	switch b := body.(type) {
 	case accepted:
 		s.setRead(b.Position)
-		if !s.ledger.add(record{key: b.Key, content: b.Content, time: busTime(b.Position, b.At)}) {
+		if !s.ledger.add(record{key: b.Key, content: b.Content, time: busTime(b.Position, b.At)}) && !b.Again || s.open[b.Key] != nil {
 			return
 		}
 		s.insert(&open{
@@ -132,6 +132,9 @@ func (s *state) apply(position uint64, body any) {
 		}
 		for _, o := range s.open {
 			o.doubt = o.doubt || o.accepted <= b.Last
+		}
+		for _, k := range b.Finished {
+			s.ledger.add(record{key: k, content: anyContent, time: max(s.ledger.newest, s.ledger.floor)})
 		}
 	case started:
 		if b.Rand != 0 {
