@@ -54,10 +54,7 @@ type Options struct {
 // RawMessage is a message that somebody else stores, with whatever in it.
 type RawMessage struct {
 	Headers []bus.Header
-	// Head replaces Headers by bytes of the broker's own header format; nil
-	// where the test has no such.
-	Head  []byte
-	Value []byte
+	Value   []byte
 }
 
 // Broker is one broker with empty streams.

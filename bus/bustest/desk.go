@@ -3,6 +3,7 @@ package bustest
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/timbridge/timbridge/bus"
@@ -12,6 +13,7 @@ var deskCases = []test{
 	{"desk/published again is stored once", needPublishOnce, publishedAgain},
 	{"desk/positions rise", 0, positionsRise},
 	{"desk/what is no event is refused", 0, publishNoEvent},
+	{"desk/the event of an original", 0, eventOfOriginal},
 	{"desk/follow an empty stream", 0, followEmpty},
 	{"desk/follow from the beginning", 0, followBeginning},
 	{"desk/follow from now", 0, followNow},
@@ -59,6 +61,32 @@ func publishNoEvent(s *suite) {
 	}
 	if _, err := b.Follow(s.wait(), "nowhere", bus.Start{}); err == nil {
 		s.Error("follows a stream that is none")
+	}
+}
+
+// eventOfOriginal: what was kept of a message can be read as its event again.
+func eventOfOriginal(s *suite) {
+	for _, structured := range []bool{false, true} {
+		b := s.open(Options{Structured: structured})
+		e := command("bot", 1)
+		e.SetID(fmt.Sprintf("structured-%v", structured))
+		e.SetExtension("causationid", "汉 %")
+		f := s.follow(b, bus.Commands, bus.Start{})
+		s.publish(b, bus.Commands, e)
+		o, err := bus.DecodeOriginal(s.nexts(f, 1)[0].Original)
+		if err != nil {
+			s.Fatal(err)
+		}
+		got, err := b.Event(o)
+		if err != nil {
+			s.Fatal(err)
+		}
+		if d := difference(e, got); d != "" {
+			s.Errorf("the event is not as it was: %s", d)
+		}
+	}
+	if _, err := s.open(Options{}).Event(bus.Original{Value: []byte("hello")}); !errors.Is(err, bus.ErrNotCloudEvent) {
+		s.Errorf("the event of a message that is none: %v", err)
 	}
 }
 

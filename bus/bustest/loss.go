@@ -12,7 +12,8 @@ var lossCases = []test{
 	{"loss/nothing lost among other writers", needRaw, nothingLostAmongOthers},
 	{"loss/the tail lost under events", needLoseTail, func(s *suite) { tailLost(s, false) }},
 	{"loss/the tail lost and others wrote since", needLoseTail | needRaw, func(s *suite) { tailLost(s, true) }},
-	{"loss/everything lost", needLoseTail, everythingLost},
+	{"loss/everything lost", needLoseTail, func(s *suite) { everythingLost(s, false) }},
+	{"loss/everything lost and others wrote since", needLoseTail | needRaw, func(s *suite) { everythingLost(s, true) }},
 	{"loss/the tail lost under a plan", needLoseTail, tailLostUnderPlan},
 	{"loss/the tail lost under a plan, grown again", needLoseTail, tailLostGrownAgain},
 	{"loss/purged", needPurge, func(s *suite) { removed(s, s.broker.Purge) }},
@@ -20,6 +21,7 @@ var lossCases = []test{
 	{"loss/purged, the memory for ids over", needPurge | needForget, removedForgotten},
 	{"loss/purged between plan and send", needPurge, purgedBeforeSend},
 	{"loss/made anew", needRecreate, madeAnew},
+	{"loss/made anew, and others were there and purged", needRecreate | needRaw | needPurge, madeAnewAndPurged},
 	{"loss/made anew under a plan", needRecreate, madeAnewUnderPlan},
 }
 
@@ -160,14 +162,19 @@ func tailLost(s *suite, others bool) {
 	}
 }
 
-func everythingLost(s *suite) {
+func everythingLost(s *suite, others bool) {
 	p := s.publisher(s.open(Options{}))
 	at := targets{}
 	var plan bus.Plan
 	s.broker.LoseTail(s.T, func() {
-		plan = p.round(p.messages(10, bus.Events, bus.Outcomes))
-		at.add(plan)
+		for range 2 {
+			plan = p.round(p.messages(10, bus.Events, bus.Outcomes))
+			at.add(plan)
+		}
 	})
+	if others {
+		s.noise(bus.Events, 40)
+	}
 	losses := p.verify(lastPlans(plan))
 	if len(losses) == 0 {
 		s.Fatal("the loss of everything was not noticed")
@@ -294,6 +301,19 @@ func madeAnew(s *suite) {
 	p.checkOnce(p.all)
 	p.round(p.messages(3))
 	p.checkOnce(p.all)
+}
+
+// madeAnewAndPurged: what another life of the stream removed was not ours.
+func madeAnewAndPurged(s *suite) {
+	p := s.publisher(s.open(Options{}))
+	plan := p.round(p.messages(10))
+	s.broker.Recreate(s.T, bus.Events)
+	s.noise(bus.Events, 60)
+	s.broker.Purge(s.T, bus.Events)
+	losses := p.verify(lastPlans(plan))
+	if len(losses) != len(plan.Parts) {
+		s.Fatalf("losses %+v of the %d targets made anew", losses, len(plan.Parts))
+	}
 }
 
 func madeAnewUnderPlan(s *suite) {

@@ -3,7 +3,6 @@ package nats
 import (
 	"bufio"
 	"context"
-	"fmt"
 	"os"
 	"testing"
 	"time"
@@ -68,7 +67,7 @@ func startBroker(t *testing.T) *bustest.Broker {
 		return s.CachedInfo().Config
 	}
 	removed := map[bus.Stream]jetstream.StreamConfig{}
-	signal := bustest.RawMessage{Head: []byte("NATS/1.0 409 Consumer Deleted\r\n\r\n")}
+	signal := bustest.RawMessage{Headers: []bus.Header{{Name: "Status", Value: []byte("409")}, {Name: "Description", Value: []byte("Consumer Deleted")}}}
 	return &bustest.Broker{
 		Open: func(ctx context.Context, o bustest.Options) (bus.Bus, error) {
 			cfg := testConfig(t, p.addr())
@@ -167,10 +166,6 @@ func startBroker(t *testing.T) *bustest.Broker {
 		},
 		Raw: func(t *testing.T, stream bus.Stream, m bustest.RawMessage) {
 			subject := DefaultStreams()[stream].Subject + ".bot.message.send"
-			if m.Head != nil {
-				rawPublish(t, p.addr(), subject, m.Head, m.Value)
-				return
-			}
 			msg := nats.NewMsg(subject)
 			msg.Data = m.Value
 			for _, h := range m.Headers {
@@ -181,24 +176,5 @@ func startBroker(t *testing.T) *bustest.Broker {
 			}
 		},
 		Signal: &signal,
-	}
-}
-
-// rawPublish speaks the protocol itself, for headers that no client writes.
-func rawPublish(t *testing.T, addr, subject string, head, value []byte) {
-	t.Helper()
-	conn := dialRaw(t, addr)
-	defer func() { _ = conn.Close() }()
-	r := bufio.NewReader(conn)
-	if _, err := r.ReadString('\n'); err != nil { // INFO
-		t.Fatal(err)
-	}
-	_, err := fmt.Fprintf(conn, "CONNECT {\"verbose\":false,\"headers\":true,\"auth_token\":%q}\r\nHPUB %s %d %d\r\n%s%s\r\nPING\r\n",
-		testToken, subject, len(head), len(head)+len(value), head, value)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if line, err := r.ReadString('\n'); err != nil || line != "PONG\r\n" {
-		t.Fatalf("server says %q, %v", line, err)
 	}
 }

@@ -209,12 +209,3 @@ func splitNATS(r *bufio.Reader) (f struct {
 	f.bytes = append(f.bytes, body...)
 	return f, nil
 }
-
-func dialRaw(t testing.TB, addr string) net.Conn {
-	t.Helper()
-	conn, err := net.Dial("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return conn
-}
