@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 )
 
 // Files of secrets that the first run makes in the data directory, mode 0600.
@@ -37,7 +37,7 @@ func ReadOrMakeSecret(dir, name string) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", fmt.Errorf("make %s: %w", path, err)
 	}
-	if err := renameio.WriteFile(path, []byte(secret+"\n"), 0o600); err != nil {
+	if err := maybe.WriteFile(path, []byte(secret+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("make %s: %w", path, err)
 	}
 	return secret, nil

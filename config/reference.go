@@ -59,13 +59,7 @@ func writeBlock(b *strings.Builder, name string, v reflect.Value, indent string,
 	if space {
 		b.WriteString("\n")
 	}
-	head := name
-	for _, s := range settings(v.Type()) {
-		if s.kind == label {
-			head += " " + value(v.Field(s.field))
-		}
-	}
-	fmt.Fprintf(b, "%s%s {\n", indent, head)
+	fmt.Fprintf(b, "%s%s {\n", indent, head(name, v))
 	writeExample(b, v, indent+"  ")
 	fmt.Fprintf(b, "%s}\n", indent)
 }

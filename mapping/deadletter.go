@@ -20,6 +20,9 @@ const (
 // deadSuffix makes a dead letter's id from its outcome's.
 const deadSuffix = "/dead"
 
+// DeadLetterID is the id of the dead letter that belongs to an outcome.
+func DeadLetterID(outcomeID string) string { return outcomeID + deadSuffix }
+
 // DeadLetterData is the data of a command.dead_lettered event.
 type DeadLetterData struct {
 	// Outcome is the outcome as an event, in structured JSON, without the
@@ -77,7 +80,7 @@ func DeadLetter(outcome *event.Event, original []byte) (*event.Event, error) {
 	}
 	s := &shell{subject: outcome.Subject(), contentType: contentTypeJSON, schema: schemaURI(TypeDeadLettered)}
 	s.context = event.EventContextV1{
-		ID: ctx.ID + deadSuffix, Source: ctx.Source, Type: TypeDeadLettered, Time: ctx.Time,
+		ID: DeadLetterID(ctx.ID), Source: ctx.Source, Type: TypeDeadLettered, Time: ctx.Time,
 		Subject: &s.subject, DataContentType: &s.contentType, DataSchema: &s.schema, Extensions: bareExt,
 	}
 	s.event = event.Event{Context: &s.context, DataEncoded: encoded}

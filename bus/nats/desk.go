@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -16,9 +18,10 @@ import (
 	"github.com/timbridge/timbridge/bus"
 )
 
-// Publish stores one event. The message's id comes of the event's source and
-// id, so that a repeat within the duplicate window is stored once, and gives
-// the position of the first.
+// Publish stores one event. The message's id comes of the event's source, id
+// and content, so that a repeat within the duplicate window is stored once, and
+// gives the position of the first; another event with the id of the first is
+// stored too, for its reader to see that an id was used twice.
 func (b *Bus) Publish(ctx context.Context, stream bus.Stream, e *event.Event) (bus.Position, error) {
 	if b.ctx.Err() != nil {
 		return bus.Position{}, bus.ErrClosed
@@ -35,7 +38,7 @@ func (b *Bus) Publish(ctx context.Context, stream bus.Stream, e *event.Event) (b
 	if err != nil {
 		return bus.Position{}, fmt.Errorf("publish: %w", err)
 	}
-	sum := sha256.Sum256([]byte(e.Source() + "\x00" + e.ID()))
+	sum := sha256.Sum256(slices.Concat([]byte(strings.Join([]string{e.Source(), e.ID(), e.Type(), e.Subject(), account(e), ""}, "\x00")), e.Data()))
 	enc.set(jetstream.MsgIDHeader, "ce-"+hex.EncodeToString(sum[:16]))
 	enc.set(jetstream.ExpectedStreamHeader, r.Name)
 	p, err := b.publish(ctx, r, &nats.Msg{Subject: place, Header: h, Data: data})

@@ -3,34 +3,39 @@ package main
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/timbridge/timbridge/bridge"
+	"github.com/timbridge/timbridge/config"
 	"github.com/timbridge/timbridge/tim"
 )
 
 type chatCmd struct {
-	As      string `required:"" placeholder:"USER" help:"User to talk as."`
+	As      string `required:"" placeholder:"USER" help:"User to talk as. Whoever talks in the sandbox exists."`
 	To      string `xor:"whom" placeholder:"USER" help:"User to talk to."`
-	Group   string `xor:"whom" placeholder:"GROUP" help:"Group to talk in."`
-	History int    `default:"10" help:"Messages of the talk to show first."`
+	Group   string `xor:"whom" placeholder:"GROUP" help:"Group to talk in, by its id."`
+	History int    `default:"10" placeholder:"N" help:"Messages of the talk to show first, at most 100. Default: 10."`
 }
 
 // Help is an example.
 func (chatCmd) Help() string {
-	return "Each line of standard input is a message; Ctrl-D ends. What comes in meanwhile is printed.\n\nExamples:\n  timbridge chat --as bob --to bridge\n  echo hello | timbridge chat --as bob --to bridge"
+	return "Each line of standard input is a message; Ctrl-D ends. What comes in meanwhile is printed.\n\nExamples:\n  timbridge chat --as bob --to bridge\n  timbridge chat --as bob --group tb-n7up…\n  echo hello | timbridge chat --as bob --to bridge"
 }
 
 // chatWait bounds signing in, sending, and what is still to come after the last line.
 const chatWait = 10 * time.Second
+
+// chatPlatform is where a chat signs in: not where the bridge does, whose own
+// accounts would else be kicked offline by "chat --as bridge".
+const chatPlatform = tim.PlatformSimulator
 
 // Run talks.
 func (c chatCmd) Run(ctx context.Context, e *env) (err error) {
@@ -43,6 +48,9 @@ func (c chatCmd) Run(ctx context.Context, e *env) (err error) {
 	default:
 		return badInput("timbridge chat --as bob --to bridge", "with whom? give --to or --group")
 	}
+	if c.History < 0 || c.History > 100 {
+		return badInput("", "--history is %d; it can be 0 to 100", c.History)
+	}
 	cfg, _, err := e.load()
 	if err != nil {
 		return err
@@ -51,32 +59,51 @@ func (c chatCmd) Run(ctx context.Context, e *env) (err error) {
 	if err != nil {
 		return noSecret(err)
 	}
-	open, cancel := context.WithTimeout(ctx, chatWait)
-	defer cancel()
-	client, err := driver.Open(open, tim.Config{SDKAppID: cfg.App.SDKAppID, DeviceInfo: &tim.DeviceInfo{Platform: tim.PlatformOther}})
-	if err != nil {
-		return &missingError{err: fmt.Errorf("reach the sandbox: %w", err), hint: "is \"timbridge run\" or \"timbridge sandbox\" running, with the same configuration?"}
-	}
-	defer func() { err = errors.Join(err, client.Close()) }()
-
 	t := &talk{env: e, me: tim.UserID(c.As), conv: conv, seen: map[string]bool{}, ended: make(chan error, 1)}
-	if err := client.Listen(t.handle); err != nil {
+	client, err := t.signIn(ctx, driver, cfg, key)
+	if err != nil {
 		return err
 	}
-	sig := tim.SignUserSig(cfg.App.SDKAppID, key, t.me, 24*time.Hour, time.Now())
-	err = client.Login(open, t.me, sig)
-	if tim.CodeOf(err) == tim.CodeLoginKickedOffByOther {
-		err = client.Login(open, t.me, sig)
+	defer func() { err = errors.Join(err, client.Close()) }()
+	if err := t.past(ctx, client, c.History); err != nil {
+		return err
 	}
-	if err != nil {
-		return fmt.Errorf("sign in as %s: %w", t.me, err)
-	}
-	t.past(open, client, c.History)
 	t.note("you are %s, talking to %s; a line is a message, Ctrl-D ends", t.me, conv.ID)
 	err = t.talk(ctx, client)
 	out, cancel := context.WithTimeout(context.WithoutCancel(ctx), chatWait)
 	defer cancel()
-	return errors.Join(err, client.Logout(out))
+	if logout := client.Logout(out); err == nil {
+		err = logout
+	}
+	return err
+}
+
+// signIn connects to the sandbox and signs in. Close the client.
+func (t *talk) signIn(ctx context.Context, driver tim.Driver, cfg *config.Config, key string) (_ tim.Client, err error) {
+	defer t.progress("waiting for the sandbox")()
+	ctx, cancel := context.WithTimeout(ctx, chatWait)
+	defer cancel()
+	client, err := driver.Open(ctx, tim.Config{SDKAppID: cfg.App.SDKAppID, DeviceInfo: &tim.DeviceInfo{Platform: chatPlatform}})
+	if err != nil {
+		return nil, &missingError{err: fmt.Errorf("reach the sandbox: %w", err), hint: "is \"timbridge run\" or \"timbridge sandbox\" running, with the same configuration?"}
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, client.Close())
+		}
+	}()
+	if err := client.Listen(t.handle); err != nil {
+		return nil, err
+	}
+	sig := tim.SignUserSig(cfg.App.SDKAppID, key, t.me, 24*time.Hour, time.Now())
+	err = client.Login(ctx, t.me, sig)
+	if tim.CodeOf(err) == tim.CodeLoginKickedOffByOther {
+		err = client.Login(ctx, t.me, sig)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("sign in as %s: %w", t.me, err)
+	}
+	return client, nil
 }
 
 // talk is one conversation on a terminal.
@@ -120,19 +147,28 @@ func (t *talk) end(err error) {
 	}
 }
 
-// past shows the last messages of the talk.
-func (t *talk) past(ctx context.Context, client tim.Client, count int) {
+// past shows the last messages of the talk, and finds out whether there can be
+// one at all.
+func (t *talk) past(ctx context.Context, client tim.Client, count int) error {
 	h, ok := client.(tim.History)
-	if !ok || count <= 0 {
-		return
+	if !ok {
+		return nil
 	}
-	messages, err := h.Messages(ctx, t.conv, tim.HistoryQuery{Count: min(count, 100)})
-	if err != nil {
-		return // an unknown conversation has no past; a real fault shows when sending
+	ctx, cancel := context.WithTimeout(ctx, chatWait)
+	defer cancel()
+	messages, err := h.Messages(ctx, t.conv, tim.HistoryQuery{Count: max(count, 1)})
+	switch code := tim.CodeOf(err); {
+	case code == tim.CodeSvrGroupNotFound:
+		return badInput("\"timbridge group create\" makes one and prints its id", "%w", err)
+	case code == tim.CodeSvrGroupPermissionDeny:
+		return badInput(fmt.Sprintf("timbridge group invite %s --member %s", t.conv.ID, t.me), "%s is not in the group %s: %w", t.me, t.conv.ID, err)
+	case err != nil:
+		return fmt.Errorf("read what was said before: %w", err)
 	}
-	for i := len(messages) - 1; i >= 0; i-- {
+	for i := min(len(messages), count) - 1; i >= 0; i-- {
 		t.show(messages[i])
 	}
+	return nil
 }
 
 func (t *talk) show(m tim.Message) {
@@ -150,7 +186,16 @@ func (t *talk) show(m tim.Message) {
 		return
 	}
 	for _, el := range m.Elems {
-		fmt.Fprintf(t.out, "%s %s: %s\n", time.Unix(int64(m.ServerTime), 0).Format("15:04:05"), m.Sender, elementText(el))
+		t.line(m, elementText(el))
+	}
+}
+
+// line prints one thing that was said; its further lines stand below its first.
+func (t *talk) line(m tim.Message, text string) {
+	head := fmt.Sprintf("%s %s: ", time.Unix(int64(m.ServerTime), 0).Format(time.TimeOnly), plain(string(m.Sender)))
+	for line := range strings.Lines(strings.TrimRight(text, "\r\n")) {
+		fmt.Fprintf(t.out, "%s%s\n", head, escape(strings.TrimRight(line, "\r\n")))
+		head = strings.Repeat(" ", utf8.RuneCountInString(head))
 	}
 }
 
@@ -174,7 +219,14 @@ func elementText(el tim.Elem) string {
 func (t *talk) note(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	fmt.Fprintf(t.errs, "· "+format+"\n", args...)
+	text := fmt.Sprintf(format, args...)
+	if !t.JSON {
+		fmt.Fprintf(t.errs, "· %s\n", escape(text))
+		return
+	}
+	if err := json.NewEncoder(t.errs).Encode(map[string]string{"note": text}); err != nil {
+		t.end(err)
+	}
 }
 
 // talk sends each line until there is none left.
@@ -211,11 +263,14 @@ func (t *talk) talk(ctx context.Context, client tim.Client) error {
 			if strings.TrimSpace(line) == "" {
 				continue
 			}
-			if err := t.say(ctx, client, line); err != nil {
+			switch err := t.say(ctx, client, line); {
+			case err == nil:
+			case ctx.Err() != nil:
+				return nil
+			case !terminal(t.in):
+				return err
+			default:
 				t.note("not sent: %v", err)
-				if !terminal(t.in) {
-					return err
-				}
 			}
 		}
 	}
@@ -230,15 +285,6 @@ func (t *talk) linger(ctx context.Context) {
 	case <-ctx.Done():
 	case <-time.After(300 * time.Millisecond):
 	}
-}
-
-func terminal(r io.Reader) bool {
-	f, ok := r.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func (t *talk) say(ctx context.Context, client tim.Client, line string) error {

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 
-	"github.com/google/renameio/v2"
+	"github.com/google/renameio/v2/maybe"
 
 	"github.com/timbridge/timbridge/config"
 )
@@ -20,7 +19,7 @@ type configCmd struct {
 type configCheckCmd struct{}
 
 // Help is an example.
-func (configCheckCmd) Help() string { return "Example:\n  timbridge config check -config config.hcl" }
+func (configCheckCmd) Help() string { return "Example:\n  timbridge config check --config my.hcl" }
 
 // Run checks.
 func (configCheckCmd) Run(e *env) error {
@@ -37,19 +36,17 @@ func (configCheckCmd) Run(e *env) error {
 type configShowCmd struct{}
 
 // Help is an example.
-func (configShowCmd) Help() string { return "Example:\n  timbridge config show | head" }
+func (configShowCmd) Help() string {
+	return "Examples:\n  timbridge config show\n  timbridge config show --json | jq .bus.listen"
+}
 
-// Run prints the configuration as JSON.
+// Run prints the configuration.
 func (configShowCmd) Run(e *env) error {
 	cfg, _, err := e.load()
 	if err != nil {
 		return err
 	}
-	enc := json.NewEncoder(e.out)
-	if !e.JSON {
-		enc.SetIndent("", "  ")
-	}
-	return enc.Encode(cfg)
+	return e.print(config.Values(cfg), "%s", config.Show(cfg))
 }
 
 type configInitCmd struct {
@@ -65,10 +62,10 @@ func (c configInitCmd) Run(e *env) error {
 	if _, err := os.Stat(c.File); err == nil && !c.Force {
 		return badInput("give --force to write over it", "%s is there already", c.File)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return badInput("name a file that can be written", "%w", err)
 	}
-	if err := renameio.WriteFile(c.File, []byte(config.Example()), 0o644); err != nil {
-		return err
+	if err := maybe.WriteFile(c.File, []byte(config.Example()), 0o644); err != nil {
+		return badInput("name a file that can be written", "%w", err)
 	}
 	return e.print(map[string]string{"written": c.File}, "%s written\n", c.File)
 }

@@ -15,13 +15,13 @@ import (
 )
 
 type deadletterCmd struct {
-	List    deadletterListCmd    `cmd:"" help:"List them."`
+	List    deadletterListCmd    `cmd:"" help:"List the dead letters."`
 	Show    deadletterShowCmd    `cmd:"" help:"Print one: its outcome, and the command as it was."`
 	Redrive deadletterRedriveCmd `cmd:"" help:"Publish the commands again, with new ids."`
 }
 
 type deadletterListCmd struct {
-	From string `default:"start" placeholder:"START" help:"start, a time (RFC 3339), or how long ago (24h)."`
+	From string `default:"start" placeholder:"START" help:"start, a time (2026-01-02T15:04:05Z), or how long ago (24h). Default: start."`
 }
 
 // Help is an example.
@@ -42,10 +42,10 @@ func (c deadletterListCmd) Run(ctx context.Context, e *env) error {
 		}
 		_, o, err := mapping.ParseDeadLetter(ev)
 		if err != nil {
-			_, err = fmt.Fprintf(w, "%s\t%v\n", ev.ID(), err)
+			_, err = fmt.Fprintf(w, "%s\t%s\t%s\n", ev.Time().Local().Format(time.DateTime), plain(ev.ID()), plain(err.Error()))
 			return true, err
 		}
-		_, err = fmt.Fprintf(w, "%s\t%s\t%s\n", o.At.Local().Format(time.DateTime), ev.ID(), outcomeLine(o))
+		_, err = fmt.Fprintf(w, "%s\t%s\t%s\n", o.At.Local().Format(time.DateTime), plain(ev.ID()), outcomeLine(o))
 		return true, err
 	})
 	if err != nil {
@@ -69,6 +69,7 @@ func (e *env) deadletters(ctx context.Context, from bus.Start, f func(bus.Bus, *
 		return err
 	}
 	defer b.Close()
+	defer e.progress("reading the dead letters")()
 	follow, err := b.Follow(ctx, bus.DeadLetters, from)
 	if err != nil {
 		return fmt.Errorf("follow the dead letters: %w", err)
@@ -84,14 +85,19 @@ func (e *env) deadletters(ctx context.Context, from bus.Start, f func(bus.Bus, *
 		if err != nil {
 			return err
 		}
-		if r.Event == nil {
-			continue
+		if r.Event == nil || r.Event.Type() != mapping.TypeDeadLettered {
+			continue // somebody else's
 		}
 		if more, err := f(b, r.Event); err != nil || !more {
 			return err
 		}
 	}
 	return nil
+}
+
+// noDeadLetter says that there is none of that id.
+func noDeadLetter(id string) error {
+	return badInput("\"timbridge deadletter list\" lists them", "there is no dead letter %q", id)
 }
 
 type deadletterShowCmd struct {
@@ -118,50 +124,56 @@ func (c deadletterShowCmd) Run(ctx context.Context, e *env) error {
 		if err != nil {
 			return false, err
 		}
-		if _, err := fmt.Fprintf(e.out, "%s\n  at       %s\n  command  %s %s\n  account  %s\n  subject  %s\n  read at  %s/%d\n",
-			outcomeLine(o), o.At.Local().Format(time.RFC3339), o.Command.Source, o.Command.ID, o.Command.Account, o.Command.Subject,
-			o.Position.Target, o.Position.Offset); err != nil {
-			return false, err
-		}
-		return false, printOriginal(e, data.Original)
+		return false, printDeadLetter(e, data.Original, o)
 	})
 	if err == nil && !found {
-		return badInput("\"timbridge deadletter list\" lists them", "there is no dead letter %q", c.ID)
+		return noDeadLetter(c.ID)
 	}
 	return err
 }
 
-func printOriginal(e *env, o mapping.Original) error {
-	note := ""
-	if o.Truncated {
-		note = fmt.Sprintf(", of which %d are kept", len(o.Data))
+// printDeadLetter prints the outcome, and the command as it was on the bus.
+func printDeadLetter(e *env, original mapping.Original, o mapping.Outcome) error {
+	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(e.out, outcomeLine(o))
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "  %s\t%s\n", name, escape(fmt.Sprintf(format, args...)))
 	}
-	if _, err := fmt.Fprintf(e.out, "  original %d bytes%s, SHA-256 %s\n", o.Size, note, o.SHA256); err != nil {
-		return err
+	row("at", "%s", o.At.Local().Format(time.RFC3339))
+	if o.Command.ID != "" {
+		row("command", "%s from %s", o.Command.ID, o.Command.Source)
 	}
-	msg, err := bus.DecodeOriginal(o.Data)
+	if o.Command.Account != "" {
+		row("account", "%s", o.Command.Account)
+	}
+	row("read from", "%s/%d at %s", o.Position.Target, o.Position.Offset, o.Position.Time.Local().Format(time.RFC3339))
+	kept := ""
+	if original.Truncated {
+		kept = fmt.Sprintf(", of which the first %d are kept", len(original.Data))
+	}
+	row("original", "%d bytes%s, SHA-256 %s", original.Size, kept, original.SHA256)
+	msg, err := bus.DecodeOriginal(original.Data)
 	if err != nil {
-		_, err = fmt.Fprintf(e.out, "%q\n", o.Data)
-		return err
+		row("", "%q", original.Data)
+		return w.Flush()
 	}
+	row("subject", "%s", msg.Place)
 	for _, h := range msg.Headers {
-		if _, err := fmt.Fprintf(e.out, "    %s: %s\n", h.Name, h.Value); err != nil {
-			return err
-		}
+		row(h.Name, "%s", h.Value)
 	}
-	_, err = fmt.Fprintf(e.out, "    %s\n", msg.Value)
-	return err
+	row("data", "%s", msg.Value)
+	return w.Flush()
 }
 
 type deadletterRedriveCmd struct {
 	ID   []string `arg:"" optional:"" help:"Ids of the dead letters, as listed."`
 	All  bool     `help:"All of them."`
-	From string   `default:"start" placeholder:"START" help:"With --all: those since then."`
+	From string   `default:"start" placeholder:"START" help:"With --all: those since then, as of deadletter list."`
 }
 
 // Help is an example.
 func (deadletterRedriveCmd) Help() string {
-	return "A command that is sent again gets the id <id>~r<n>, without its old expiry; one that is still wrong comes back as a dead letter.\n\nExample:\n  timbridge deadletter redrive --all --from 1h"
+	return "A command that is sent again gets the id <id>~r<n>, without its old expiry; one that is still wrong comes back as a dead letter.\n\nExamples:\n  timbridge deadletter redrive outcome/3f2a…/dead\n  timbridge deadletter redrive --all --from 1h"
 }
 
 // Run publishes the commands again.
@@ -186,23 +198,26 @@ func (c deadletterRedriveCmd) Run(ctx context.Context, e *env) error {
 			return true, nil
 		}
 		delete(wanted, ev.ID())
+		more := c.All || len(wanted) > 0
 		command, err := commandOf(b, ev)
 		if err != nil {
 			left++
-			return true, e.print(map[string]string{"id": ev.ID(), "error": err.Error()}, "%s cannot be sent again: %v\n", ev.ID(), err)
+			return more, e.print(map[string]string{"id": ev.ID(), "error": err.Error()}, "%s cannot be sent again: %s\n", plain(ev.ID()), plain(err.Error()))
 		}
 		command = egress.Redrive(command)
 		if _, err := b.Publish(ctx, bus.Commands, command); err != nil {
 			return false, fmt.Errorf("publish %s: %w", command.ID(), err)
 		}
 		sent++
-		return true, e.print(map[string]string{"id": ev.ID(), "redriven": command.ID()}, "%s sent again as %s\n", ev.ID(), command.ID())
+		return more, e.print(map[string]string{"id": ev.ID(), "redriven": command.ID()}, "%s sent again as %s\n", plain(ev.ID()), plain(command.ID()))
 	})
 	if err != nil {
 		return err
 	}
-	for id := range wanted {
-		return badInput("\"timbridge deadletter list\" lists them", "there is no dead letter %q", id)
+	for _, id := range c.ID {
+		if wanted[id] {
+			return noDeadLetter(id)
+		}
 	}
 	if left > 0 {
 		return &reportedError{code: codeFailed}

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"net"
+	"net/http"
 	"os"
 	"strings"
 	"time"
@@ -23,7 +26,7 @@ type doctorCmd struct{}
 
 // Help is an example.
 func (doctorCmd) Help() string {
-	return "Each check passes, warns or fails; what to do stands beside it. Warnings do not fail the command.\n\nExample:\n  timbridge doctor --json"
+	return "Each check passes, warns or fails; what to do stands beside it. Warnings do not fail the command; a failure is exit code 3, a mistake in the configuration 2.\n\nExample:\n  timbridge doctor --json"
 }
 
 // verdict is what a check found.
@@ -42,216 +45,320 @@ type finding struct {
 	Detail  string  `json:"detail"`
 	Setting string  `json:"setting,omitempty"`
 	Next    string  `json:"next,omitempty"`
+	// Mistakes are those of the configuration, each with its line.
+	Mistakes []config.Mistake `json:"mistakes,omitempty"`
+}
+
+// doctor goes from check to check.
+type doctor struct {
+	*env
+	cfg *config.Config
+	// journal is what was found in it; running says that a bridge has it open.
+	journal *journal.Report
+	running bool
+
+	failed, warned int
 }
 
 // Run checks, one after the other, and goes on after a failure.
 func (doctorCmd) Run(ctx context.Context, e *env) error {
+	d := &doctor{env: e}
 	cfg, path, err := e.load()
 	if err != nil {
-		if printErr := e.finding(finding{Check: "configuration", Verdict: fail, Detail: err.Error(), Next: "mend the configuration; everything else is checked with it"}); printErr != nil {
-			return printErr
+		f := finding{Check: "configuration", Verdict: fail, Detail: err.Error(), Next: "mend it, and run this again: everything else is checked with it"}
+		var mistakes *config.Error
+		if errors.As(err, &mistakes) {
+			f.Mistakes = mistakes.Mistakes()
+		}
+		if err := d.tell(f); err != nil {
+			return err
 		}
 		return &reportedError{code: codeInput}
 	}
 	if path == "" {
 		path = "built-in defaults"
 	}
-	failed := false
-	report := func(f finding) error {
-		failed = failed || f.Verdict == fail
-		return e.finding(f)
-	}
-	if err := report(finding{Check: "configuration", Verdict: pass, Detail: path}); err != nil {
+	d.cfg = cfg
+	if err := d.tell(finding{Check: "configuration", Verdict: pass, Detail: path}); err != nil {
 		return err
 	}
-	for _, check := range []func(context.Context, *config.Config) []finding{
-		checkDisk, checkJournal, checkPorts, checkIM, checkBus,
+	for _, check := range []struct {
+		what string
+		run  func(context.Context) []finding
+	}{
+		{"checking the disk", d.disk}, {"reading the journal", d.readJournal}, {"checking the ports", d.ports},
+		{"asking the bridge", d.bridge}, {"asking the IM service", d.im}, {"asking the bus", d.bus},
 	} {
-		for _, f := range check(ctx, cfg) {
-			if err := report(f); err != nil {
+		done := e.progress(check.what)
+		found, err := until(ctx, func() ([]finding, error) { return check.run(ctx), nil })
+		done()
+		if err != nil {
+			return err
+		}
+		for _, f := range found {
+			if err := d.tell(f); err != nil {
 				return err
 			}
 		}
 	}
-	if failed {
+	return d.sum()
+}
+
+// tell prints a finding.
+func (d *doctor) tell(f finding) error {
+	switch f.Verdict {
+	case fail:
+		d.failed++
+	case warn:
+		d.warned++
+	}
+	text := fmt.Sprintf("%-4s  %-14s  %s\n", f.Verdict, f.Check, strings.ReplaceAll(f.Detail, "\n", "\n                      "))
+	if f.Next != "" {
+		text += fmt.Sprintf("%22s%s\n", "next step: ", f.Next)
+	}
+	return d.print(f, "%s", text)
+}
+
+// sum says how it went altogether.
+func (d *doctor) sum() error {
+	var err error
+	if !d.JSON {
+		text := "all is well"
+		if d.failed+d.warned > 0 {
+			text = fmt.Sprintf("failed: %d, warnings: %d", d.failed, d.warned)
+		}
+		_, err = fmt.Fprintln(d.out, text)
+	}
+	if err == nil && d.failed > 0 {
 		return &reportedError{code: codeMissing}
 	}
-	return nil
+	return err
 }
 
-func (e *env) finding(f finding) error {
-	text := fmt.Sprintf("%-5s %-14s %s\n", f.Verdict, f.Check, f.Detail)
-	if f.Next != "" {
-		text += fmt.Sprintf("%21s%s\n", "next: ", f.Next)
-	}
-	return e.print(f, "%s", text)
-}
-
-func checkDisk(_ context.Context, cfg *config.Config) []finding {
-	out := []finding{}
-	info, err := os.Stat(cfg.DataDir)
+func (d *doctor) disk(context.Context) []finding {
+	dir, high := d.cfg.DataDir, d.cfg.Journal.HighWater
+	here := finding{Check: "data directory", Verdict: pass, Detail: dir, Setting: "data_dir"}
+	info, err := os.Stat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return append(out, finding{Check: "data directory", Verdict: pass, Detail: cfg.DataDir + " is not there yet; the first run makes it", Setting: "data_dir"})
+		here.Detail += " is not there yet; the first run makes it"
+		return []finding{here}
 	case err != nil:
-		return append(out, finding{Check: "data directory", Verdict: fail, Detail: err.Error(), Setting: "data_dir", Next: "give the bridge's user access, or set another folder"})
+		here.Verdict, here.Detail, here.Next = fail, err.Error(), "give the bridge's user access, or set another folder"
+		return []finding{here}
+	case !info.IsDir():
+		here.Verdict, here.Detail, here.Next = fail, dir+" is no folder", "move it away, or set another folder"
+		return []finding{here}
 	case info.Mode().Perm()&0o077 != 0:
-		out = append(out, finding{Check: "data directory", Verdict: warn, Detail: fmt.Sprintf("%s has mode %o: others can read message texts", cfg.DataDir, info.Mode().Perm()), Setting: "data_dir", Next: "chmod 700 " + cfg.DataDir})
-	default:
-		out = append(out, finding{Check: "data directory", Verdict: pass, Detail: cfg.DataDir, Setting: "data_dir"})
+		here.Verdict, here.Next = warn, "chmod 700 "+dir
+		here.Detail = fmt.Sprintf("%s has mode %o: others can read message texts", dir, info.Mode().Perm())
 	}
-	free, err := journal.OS{}.Free(cfg.DataDir)
+	space := finding{Check: "disk space", Setting: "journal.high_water"}
+	free, err := journal.OS{}.Free(dir)
 	switch {
 	case err != nil:
-		out = append(out, finding{Check: "disk space", Verdict: warn, Detail: err.Error()})
-	case free < int64(cfg.Journal.HighWater):
-		out = append(out, finding{Check: "disk space", Verdict: fail, Detail: fmt.Sprintf("%s free, and below %s reports and commands stop", mib(free), cfg.Journal.HighWater), Setting: "journal.high_water", Next: "free space on the volume"})
-	case free < 4*int64(cfg.Journal.HighWater):
-		out = append(out, finding{Check: "disk space", Verdict: warn, Detail: mib(free) + " free", Setting: "journal.high_water", Next: "make room before it runs out"})
+		space.Verdict, space.Detail = warn, err.Error()
+	case free < int64(high):
+		space.Verdict, space.Next = fail, "make room on the volume"
+		space.Detail = fmt.Sprintf("%s free: below %s reports and commands stop", size(free), high)
+	case free < 4*int64(high):
+		space.Verdict, space.Next = warn, "make room on the volume before it runs out"
+		space.Detail = fmt.Sprintf("%s free; below %s reports and commands stop", size(free), high)
 	default:
-		out = append(out, finding{Check: "disk space", Verdict: pass, Detail: mib(free) + " free"})
+		space.Verdict, space.Detail = pass, size(free)+" free"
 	}
-	return out
+	return []finding{here, space}
 }
 
-func mib(n int64) string { return fmt.Sprintf("%d MiB", n>>20) }
+// size is a number of bytes for people.
+func size(n int64) string {
+	switch {
+	case n >= 10<<30:
+		return fmt.Sprintf("%d GiB", n>>30)
+	case n >= 10<<20:
+		return fmt.Sprintf("%d MiB", n>>20)
+	case n >= 10<<10:
+		return fmt.Sprintf("%d KiB", n>>10)
+	}
+	return fmt.Sprintf("%d bytes", n)
+}
 
-func checkJournal(_ context.Context, cfg *config.Config) []finding {
-	dir := bridge.JournalDir(cfg)
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return []finding{{Check: "journal", Verdict: pass, Detail: "there is none yet"}}
+func (d *doctor) readJournal(context.Context) []finding {
+	f := finding{Check: "journal", Verdict: pass}
+	r, err := journal.Inspect(bridge.JournalDir(d.cfg), nil)
+	switch {
+	case errors.Is(err, journal.ErrNotFound):
+		f.Detail = "there is none yet; the first run makes it"
+		return []finding{f}
+	case err != nil:
+		f.Verdict, f.Detail, f.Next = fail, err.Error(), "timbridge journal inspect"
+		return []finding{f}
 	}
-	r, err := journal.Inspect(dir, nil)
-	if err != nil {
-		return []finding{{Check: "journal", Verdict: fail, Detail: err.Error(), Next: "timbridge journal inspect"}}
-	}
+	d.journal, d.running = &r, r.Locked
+	f.Detail = fmt.Sprintf("%d entries, %s", r.Entries, size(r.Bytes))
 	if !r.OK() {
-		return []finding{{Check: "journal", Verdict: fail, Detail: fmt.Sprintf("%d damaged places", len(r.Damage)), Next: "timbridge journal inspect, then timbridge journal repair"}}
+		f.Verdict, f.Detail = fail, f.Detail+", and it is damaged"
+		f.Next = "\"timbridge journal inspect\" says where, \"timbridge journal repair\" goes on with the rest"
 	}
-	return []finding{{Check: "journal", Verdict: pass, Detail: fmt.Sprintf("%d entries in %d segments, %s", r.Entries, len(r.Segments), mib(r.Bytes))}}
+	return []finding{f}
 }
 
-// checkPorts says whether the addresses that the bridge will listen on are
-// free, or taken by the bridge itself.
-func checkPorts(ctx context.Context, cfg *config.Config) []finding {
+// ports says whether the addresses that the bridge will listen on are free,
+// unless it listens there itself already.
+func (d *doctor) ports(ctx context.Context) []finding {
 	var out []finding
-	running := running(cfg)
 	check := func(setting, address string) {
 		host, _, _ := net.SplitHostPort(address)
 		if ip := net.ParseIP(host); host == "" || ip != nil && !ip.IsLoopback() {
-			out = append(out, finding{Check: "port", Verdict: warn, Detail: address + " can be reached from other machines", Setting: setting, Next: "make sure that is meant, and that the network is a private one"})
+			out = append(out, finding{Check: "port", Verdict: warn, Detail: address + " can be reached from other machines", Setting: setting,
+				Next: "make sure that is meant, and that the network is a private one"})
 		}
-		if running {
+		if d.running {
 			return
 		}
 		var lc net.ListenConfig
 		l, err := lc.Listen(ctx, "tcp", address)
 		if err != nil {
-			out = append(out, finding{Check: "port", Verdict: fail, Detail: err.Error(), Setting: setting, Next: "end what listens there, or set another address"})
+			out = append(out, finding{Check: "port", Verdict: fail, Detail: fmt.Sprintf("%s (%s): %v", address, setting, err), Setting: setting,
+				Next: "end what listens there, or set " + setting + " to another address"})
 			return
 		}
 		if err := l.Close(); err != nil {
 			out = append(out, finding{Check: "port", Verdict: warn, Detail: err.Error(), Setting: setting})
 			return
 		}
-		out = append(out, finding{Check: "port", Verdict: pass, Detail: address + " is free", Setting: setting})
+		out = append(out, finding{Check: "port", Verdict: pass, Detail: fmt.Sprintf("%s is free (%s)", address, setting), Setting: setting})
 	}
-	if cfg.App.Driver.URL == "" {
-		check("app.driver.listen", cfg.App.Driver.Listen)
+	if d.cfg.App.Driver.URL == "" {
+		check("app.driver.listen", d.cfg.App.Driver.Listen)
 	}
-	if cfg.Bus.URL == "" {
-		check("bus.listen", cfg.Bus.Listen)
+	if d.cfg.Bus.URL == "" {
+		check("bus.listen", d.cfg.Bus.Listen)
 	}
-	if cfg.HTTP.Listen != "off" {
-		check("http.listen", cfg.HTTP.Listen)
+	if d.cfg.HTTP.Listen != "off" {
+		check("http.listen", d.cfg.HTTP.Listen)
 	}
 	return out
-}
-
-// running says whether a bridge has this data directory open.
-func running(cfg *config.Config) bool {
-	r, err := journal.Inspect(bridge.JournalDir(cfg), nil)
-	return err == nil && r.Locked
 }
 
 // doctorWait bounds each question to a service.
 const doctorWait = 5 * time.Second
 
-func checkIM(ctx context.Context, cfg *config.Config) []finding {
-	if cfg.App.Driver.URL == "" && !running(cfg) {
-		return []finding{{Check: "IM service", Verdict: pass, Detail: "runs inside the bridge, which is not running now"}}
+// bridge asks the bridge itself whether it is ready, where it runs.
+func (d *doctor) bridge(ctx context.Context) []finding {
+	f := finding{Check: "bridge", Verdict: pass, Detail: "does not run now", Setting: "http.listen"}
+	switch {
+	case !d.running:
+		return []finding{f}
+	case d.cfg.HTTP.Listen == "off":
+		f.Detail = "runs; http.listen is off, so it cannot be asked whether it is ready"
+		return []finding{f}
 	}
-	driver, key, err := bridge.OpenDriver(cfg, hclog.NewNullLogger())
+	h, err := d.askReady(ctx)
+	switch {
+	case err != nil:
+		f.Verdict, f.Detail = fail, "runs, and does not answer: "+err.Error()
+		f.Next = "is it another bridge's address? its log says more"
+	case h.Ready:
+		f.Detail = "runs and is ready"
+	default:
+		f.Verdict, f.Detail, f.Next = fail, "runs and is not ready: "+strings.Join(h.Reasons, "; "), "it goes on by itself when what is away is back"
+	}
+	return []finding{f}
+}
+
+func (d *doctor) askReady(ctx context.Context) (h bridge.Health, err error) {
+	ctx, cancel := context.WithTimeout(ctx, doctorWait)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+d.cfg.HTTP.Listen+"/ready", nil)
 	if err != nil {
-		return []finding{{Check: "IM service", Verdict: fail, Detail: err.Error(), Setting: "app.driver"}}
+		return h, err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return h, err
+	}
+	defer res.Body.Close()
+	return h, json.NewDecoder(io.LimitReader(res.Body, 1<<20)).Decode(&h)
+}
+
+func (d *doctor) im(ctx context.Context) []finding {
+	if d.cfg.App.Driver.URL == "" && !d.running {
+		return []finding{{Check: "IM service", Verdict: pass, Detail: "runs inside the bridge, which does not run now"}}
+	}
+	driver, key, err := bridge.OpenDriver(d.cfg, hclog.NewNullLogger())
+	if err != nil {
+		return []finding{{Check: "IM service", Verdict: fail, Detail: err.Error(), Setting: "app.driver", Next: "start the bridge once, or set app.driver.token and key"}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorWait)
 	defer cancel()
-	client, err := driver.Open(ctx, tim.Config{SDKAppID: cfg.App.SDKAppID})
+	client, err := driver.Open(ctx, tim.Config{SDKAppID: d.cfg.App.SDKAppID})
 	if err != nil {
-		return []finding{{Check: "IM service", Verdict: fail, Detail: err.Error(), Setting: "app.driver.url", Next: "is the IM service running, and are address and token right?"}}
+		return []finding{{Check: "IM service", Verdict: fail, Detail: err.Error(), Setting: "app.driver.url", Next: "is it running, and are address and token right?"}}
 	}
 	out := []finding{{Check: "IM service", Verdict: pass, Detail: "can be reached"}}
 	if err := client.Close(); err != nil {
 		out = append(out, finding{Check: "IM service", Verdict: warn, Detail: err.Error()})
 	}
-	for _, a := range cfg.App.Accounts {
-		if !a.UserSig.IsSet() {
-			continue
+	for _, a := range d.cfg.App.Accounts {
+		if a.UserSig.IsSet() {
+			out = append(out, d.userSig(a, key))
 		}
-		out = append(out, checkUserSig(cfg, a, key))
 	}
 	return out
 }
 
-func checkUserSig(cfg *config.Config, a config.Account, key string) finding {
-	f := finding{Check: "UserSig", Setting: "app.account." + a.ID + ".usersig"}
+// userSig says whether an account's own UserSig is good, and for how long.
+func (d *doctor) userSig(a config.Account, key string) finding {
+	f := finding{Check: "UserSig", Verdict: pass, Setting: "app.account." + a.ID + ".usersig"}
 	claims, err := tim.ParseUserSig(a.UserSig.Reveal())
 	if err == nil && key != "" {
-		err = tim.VerifyUserSig(cfg.App.SDKAppID, key, tim.UserID(a.ID), a.UserSig.Reveal(), time.Now())
+		err = tim.VerifyUserSig(d.cfg.App.SDKAppID, key, tim.UserID(a.ID), a.UserSig.Reveal(), time.Now())
 	}
-	left := time.Until(claims.ExpiresAt())
-	switch {
+	end := claims.ExpiresAt().UTC().Format(time.RFC3339)
+	switch left := time.Until(claims.ExpiresAt()); {
 	case err != nil:
 		f.Verdict, f.Detail, f.Next = fail, a.ID+": "+err.Error(), "have a new one signed"
 	case left < 0:
-		f.Verdict, f.Detail, f.Next = fail, a.ID+": expired "+claims.ExpiresAt().UTC().Format(time.RFC3339), "have a new one signed"
+		f.Verdict, f.Detail, f.Next = fail, a.ID+": expired "+end, "have a new one signed"
 	case left < 7*24*time.Hour:
-		f.Verdict, f.Detail, f.Next = warn, a.ID+": expires "+claims.ExpiresAt().UTC().Format(time.RFC3339), "have a new one signed in time"
+		f.Verdict, f.Detail, f.Next = warn, a.ID+": expires "+end, "have a new one signed in time"
 	default:
-		f.Verdict, f.Detail = pass, a.ID+": good until "+claims.ExpiresAt().UTC().Format(time.RFC3339)
+		f.Detail = a.ID + ": good until " + end
 	}
 	return f
 }
 
-func checkBus(ctx context.Context, cfg *config.Config) []finding {
-	if cfg.Bus.URL == "" && !running(cfg) {
-		return []finding{{Check: "bus", Verdict: pass, Detail: "runs inside the bridge, which is not running now; it syncs before it acknowledges"}}
+func (d *doctor) bus(ctx context.Context) []finding {
+	if d.cfg.Bus.URL == "" && !d.running {
+		return []finding{{Check: "bus", Verdict: pass, Detail: "runs inside the bridge, which does not run now"}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorWait)
 	defer cancel()
-	b, err := bridge.OpenBus(ctx, cfg, hclog.NewNullLogger())
+	looking := *d.cfg
+	looking.Bus.Manage = string(nats.ManageCheck) // a doctor changes nothing
+	b, err := bridge.OpenBus(ctx, &looking, hclog.NewNullLogger())
+	var different *nats.ConfigError
+	if errors.As(err, &different) && different.Missing && d.cfg.Bus.Manage != looking.Bus.Manage {
+		return []finding{{Check: "bus", Verdict: pass, Detail: "can be reached; " + err.Error() + ", the first run makes it", Setting: "bus"}}
+	}
 	if err != nil {
 		_, next := judge(err)
 		return []finding{{Check: "bus", Verdict: fail, Detail: err.Error(), Setting: "bus", Next: next}}
 	}
 	defer b.Close()
-	out := []finding{}
+	f := finding{Check: "bus", Verdict: pass, Detail: "can be reached; every stream is there and as configured", Setting: "bus"}
 	if err := b.Check(ctx); err != nil {
-		out = append(out, finding{Check: "bus", Verdict: fail, Detail: err.Error(), Setting: "bus"})
-	} else {
-		out = append(out, finding{Check: "bus", Verdict: pass, Detail: "can be reached; every stream is there and as configured"})
+		_, next := judge(err)
+		f.Verdict, f.Detail, f.Next = fail, err.Error(), next
 	}
-	if n, ok := b.(*nats.Bus); ok {
-		d := n.Durability(ctx)
-		f := finding{Check: "durability", Detail: d.Detail, Verdict: pass, Setting: "bus"}
-		if d.Sync != nats.SyncAlways {
-			f.Verdict = warn
-			if !strings.Contains(d.Detail, "sync") {
-				f.Next = "set sync_interval: always in the server's configuration"
-			}
+	durable := finding{Check: "durability", Verdict: pass, Detail: "the server inside the bridge syncs before it acknowledges", Setting: "bus"}
+	if n, ok := b.(*nats.Bus); ok && d.cfg.Bus.URL != "" {
+		said := n.Durability(ctx)
+		durable.Detail = said.Detail
+		if said.Sync != nats.SyncAlways {
+			durable.Verdict = warn
 		}
-		out = append(out, f)
 	}
-	return out
+	return []finding{f, durable}
 }

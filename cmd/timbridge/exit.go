@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"strings"
 
 	"github.com/timbridge/timbridge/bridge"
 	"github.com/timbridge/timbridge/bus/nats"
@@ -71,7 +72,7 @@ func judge(err error) (code int, hint string) {
 	case errors.As(err, &mistakes):
 		return codeInput, "every setting is described in docs/reference/config.md"
 	case errors.As(err, &port):
-		return codeMissing, ""
+		return codeMissing, fmt.Sprintf("end what listens there, or set %s to another address", port.Setting)
 	case errors.As(err, &natsPort):
 		return codeMissing, "end what listens there, or set bus.listen to another address"
 	case errors.As(err, &version):
@@ -110,11 +111,13 @@ func complain(w io.Writer, asJSON bool, err error) int {
 		if errors.As(err, &mistakes) {
 			body.Mistakes = mistakes.Mistakes()
 		}
-		if json.NewEncoder(w).Encode(body) == nil {
+		enc := json.NewEncoder(w)
+		enc.SetEscapeHTML(false)
+		if enc.Encode(body) == nil {
 			return code
 		}
 	}
-	fmt.Fprintf(w, "timbridge: %v\n", err)
+	fmt.Fprintf(w, "timbridge: %s\n", strings.TrimPrefix(err.Error(), "Error: "))
 	if hint != "" {
 		fmt.Fprintf(w, "next step: %s\n", hint)
 	}

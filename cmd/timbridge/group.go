@@ -15,11 +15,11 @@ type groupCmd struct {
 }
 
 type groupCreateCmd struct {
-	Name         string   `required:"" help:"The group's name."`
-	Type         string   `default:"public" enum:"public,private" help:"public or private."`
-	Member       []string `placeholder:"USER" help:"First member besides the owner; may be given several times."`
-	Notification string   `help:"What members see first."`
-	Introduction string   `help:"What the group is about."`
+	Name         string   `required:"" placeholder:"NAME" help:"The group's name."`
+	Type         string   `default:"public" enum:"public,private" placeholder:"TYPE" help:"public or private. Default: public."`
+	Member       []string `sep:"none" placeholder:"USER" help:"First member besides the owner; may be given several times."`
+	Notification string   `placeholder:"TEXT" help:"What members see first."`
+	Introduction string   `placeholder:"TEXT" help:"What the group is about."`
 	publishing
 }
 
@@ -38,14 +38,14 @@ func (c groupCreateCmd) Run(ctx context.Context, e *env) error {
 }
 
 type groupInviteCmd struct {
-	Group  string   `arg:"" help:"The group's id."`
-	Member []string `required:"" placeholder:"USER" help:"User to put in; may be given several times."`
+	Group  string   `arg:"" help:"The group's id, as group create printed it."`
+	Member []string `required:"" sep:"none" placeholder:"USER" help:"User to put in; may be given several times."`
 	publishing
 }
 
 // Help is an example.
 func (groupInviteCmd) Help() string {
-	return "Example:\n  timbridge group invite team --member carol --wait"
+	return "Example:\n  timbridge group invite tb-n7up… --member carol --wait"
 }
 
 // Run publishes.
@@ -54,15 +54,15 @@ func (c groupInviteCmd) Run(ctx context.Context, e *env) error {
 }
 
 type groupRemoveCmd struct {
-	Group  string   `arg:"" help:"The group's id."`
-	Member []string `required:"" placeholder:"USER" help:"User to remove; may be given several times."`
-	Reason string   `help:"Why, for those removed."`
+	Group  string   `arg:"" help:"The group's id, as group create printed it."`
+	Member []string `required:"" sep:"none" placeholder:"USER" help:"User to remove; may be given several times."`
+	Reason string   `placeholder:"TEXT" help:"Why, for those removed."`
 	publishing
 }
 
 // Help is an example.
 func (groupRemoveCmd) Help() string {
-	return "Example:\n  timbridge group remove team --member carol --wait"
+	return "Example:\n  timbridge group remove tb-n7up… --member carol --wait"
 }
 
 // Run publishes.
@@ -71,12 +71,12 @@ func (c groupRemoveCmd) Run(ctx context.Context, e *env) error {
 }
 
 type groupDismissCmd struct {
-	Group string `arg:"" help:"The group's id."`
+	Group string `arg:"" help:"The group's id, as group create printed it."`
 	publishing
 }
 
 // Help is an example.
-func (groupDismissCmd) Help() string { return "Example:\n  timbridge group dismiss team --wait" }
+func (groupDismissCmd) Help() string { return "Example:\n  timbridge group dismiss tb-n7up… --wait" }
 
 // Run publishes.
 func (c groupDismissCmd) Run(ctx context.Context, e *env) error {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,7 +18,7 @@ type journalCmd struct {
 	Repair  journalRepairCmd  `cmd:"" help:"Put damaged parts aside and go on with every entry that can be read."`
 }
 
-// dir is the journal's folder; it must be there.
+// journalDir is the journal's folder; it must be there.
 func (e *env) journalDir(given string) (string, error) {
 	dir := given
 	if dir == "" {
@@ -28,11 +29,15 @@ func (e *env) journalDir(given string) (string, error) {
 		dir = bridge.JournalDir(cfg)
 	}
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		return "", &missingError{err: fmt.Errorf("there is no journal in %s", dir), hint: "run \"timbridge run\" once, or name the folder"}
+		return "", noJournal(dir)
 	} else if err != nil {
-		return "", err
+		return "", &missingError{err: err, hint: "name a folder that can be read"}
 	}
 	return dir, nil
+}
+
+func noJournal(dir string) error {
+	return &missingError{err: fmt.Errorf("there is no journal in %s", dir), hint: "run \"timbridge run\" once, or name the folder"}
 }
 
 type journalInspectCmd struct {
@@ -40,32 +45,130 @@ type journalInspectCmd struct {
 }
 
 // Help is an example.
-func (journalInspectCmd) Help() string { return "Example:\n  timbridge journal inspect" }
+func (journalInspectCmd) Help() string {
+	return "It changes nothing, and the bridge may run meanwhile. Damage is exit code 1.\n\nExamples:\n  timbridge journal inspect\n  timbridge journal inspect data/journal --json"
+}
 
 // Run inspects.
-func (c journalInspectCmd) Run(e *env) error {
+func (c journalInspectCmd) Run(ctx context.Context, e *env) error {
 	dir, err := e.journalDir(c.Dir)
 	if err != nil {
 		return err
 	}
-	r, err := journal.Inspect(dir, nil)
-	if err != nil {
+	read := e.progress("reading the journal")
+	r, err := until(ctx, func() (journal.Report, error) { return journal.Inspect(dir, nil) })
+	read()
+	switch {
+	case errors.Is(err, journal.ErrNotFound):
+		return noJournal(dir)
+	case err != nil:
 		return err
 	}
 	if e.JSON {
-		if err := e.print(r, ""); err != nil {
-			return err
-		}
-	} else if err := printReport(e, r); err != nil {
-		return err
+		err = e.print(inspectionOf(r), "")
+	} else {
+		err = printInspection(e, r)
 	}
-	if !r.OK() {
+	if err == nil && !r.OK() {
 		return &reportedError{code: codeFailed}
 	}
-	return nil
+	return err
 }
 
-func printReport(e *env, r journal.Report) error {
+// inspection is a [journal.Report] for machines.
+type inspection struct {
+	OK        bool                `json:"ok"`
+	Dir       string              `json:"dir"`
+	Journal   string              `json:"journal"`
+	First     uint64              `json:"first_position"`
+	Last      uint64              `json:"last_position"`
+	Entries   uint64              `json:"entries"`
+	Bytes     int64               `json:"bytes"`
+	Locked    bool                `json:"locked"`
+	Segments  []inspectedSegment  `json:"segments"`
+	Snapshots []inspectedSnapshot `json:"snapshots"`
+	Damage    []inspectedDamage   `json:"damage"`
+	Unsynced  int64               `json:"unsynced_bytes"`
+	Leftovers []string            `json:"leftovers"`
+	KeptAside []string            `json:"kept_aside"`
+	Lost      []lostStretch       `json:"lost"`
+}
+
+type inspectedSegment struct {
+	Name      string        `json:"name"`
+	First     uint64        `json:"first_position"`
+	Last      uint64        `json:"last_position"`
+	Entries   uint64        `json:"entries"`
+	Commits   uint64        `json:"commits"`
+	Bytes     int64         `json:"bytes"`
+	Sealed    bool          `json:"sealed"`
+	FirstTime time.Time     `json:"first_time,omitzero"`
+	LastTime  time.Time     `json:"last_time,omitzero"`
+	Gaps      []lostStretch `json:"gaps,omitempty"`
+	OK        bool          `json:"ok"`
+}
+
+type inspectedSnapshot struct {
+	Name     string    `json:"name"`
+	Position uint64    `json:"position"`
+	Time     time.Time `json:"time,omitzero"`
+	Bytes    int64     `json:"bytes"`
+	Sections []string  `json:"sections"`
+	Error    string    `json:"error,omitempty"`
+}
+
+type inspectedDamage struct {
+	Segment string `json:"segment,omitempty"`
+	Offset  int64  `json:"offset"`
+	First   uint64 `json:"first_position,omitempty"`
+	Last    uint64 `json:"last_position,omitempty"`
+	Error   string `json:"error"`
+}
+
+type lostStretch struct {
+	First   uint64    `json:"first_position"`
+	Last    uint64    `json:"last_position"`
+	From    time.Time `json:"from,omitzero"`
+	To      time.Time `json:"to,omitzero"`
+	Segment string    `json:"segment,omitempty"`
+	KeptAs  string    `json:"kept_as,omitempty"`
+	Reason  string    `json:"reason"`
+}
+
+func inspectionOf(r journal.Report) inspection {
+	out := inspection{
+		OK: r.OK(), Dir: r.Dir, Journal: r.ID, First: r.First, Last: r.Last, Entries: r.Entries, Bytes: r.Bytes, Locked: r.Locked,
+		Segments: []inspectedSegment{}, Snapshots: []inspectedSnapshot{}, Damage: []inspectedDamage{}, Unsynced: r.Unsynced,
+		Leftovers: append([]string{}, r.Leftovers...), KeptAside: append([]string{}, r.KeptAside...), Lost: stretches(r.Repairs),
+	}
+	for _, s := range r.Segments {
+		out.Segments = append(out.Segments, inspectedSegment{
+			Name: s.Name, First: s.First, Last: s.Last, Entries: s.Entries, Commits: s.Commits, Bytes: s.Bytes, Sealed: s.Sealed,
+			FirstTime: s.FirstTime, LastTime: s.LastTime, Gaps: stretches(s.Gaps), OK: s.OK,
+		})
+	}
+	for _, s := range r.Snapshots {
+		view := inspectedSnapshot{Name: s.Name, Position: s.Position, Time: s.Time, Bytes: s.Bytes, Sections: append([]string{}, s.Sections...)}
+		if s.Err != nil {
+			view.Error = s.Err.Error()
+		}
+		out.Snapshots = append(out.Snapshots, view)
+	}
+	for _, d := range r.Damage {
+		out.Damage = append(out.Damage, inspectedDamage{Segment: d.Segment, Offset: d.Offset, First: d.First, Last: d.Last, Error: d.Error()})
+	}
+	return out
+}
+
+func stretches(list []journal.Stretch) []lostStretch {
+	out := []lostStretch{}
+	for _, s := range list {
+		out = append(out, lostStretch(s))
+	}
+	return out
+}
+
+func printInspection(e *env, r journal.Report) error {
 	fmt.Fprintf(e.out, "journal %s in %s\n%d entries, positions %d to %d, %d bytes\n", r.ID, r.Dir, r.Entries, r.First, r.Last, r.Bytes)
 	if r.Locked {
 		fmt.Fprintln(e.out, "a process has it open: the end may have moved meanwhile")
@@ -77,14 +180,14 @@ func printReport(e *env, r journal.Report) error {
 			state = "damaged"
 		}
 		fmt.Fprintf(w, "segment\t%d to %d\t%d entries\t%d bytes\t%s to %s\t%s\n", s.First, s.Last, s.Entries, s.Bytes,
-			s.FirstTime.Local().Format(time.DateTime), s.LastTime.Local().Format(time.DateTime), state)
+			clock(s.FirstTime), clock(s.LastTime), state)
 	}
 	for _, s := range r.Snapshots {
 		state := "ok"
 		if s.Err != nil {
 			state = s.Err.Error()
 		}
-		fmt.Fprintf(w, "snapshot\t%d\t%d sections\t%d bytes\t%s\t%s\n", s.Position, len(s.Sections), s.Bytes, s.Time.Local().Format(time.DateTime), state)
+		fmt.Fprintf(w, "snapshot\tat %d\t%d sections\t%d bytes\t%s\t%s\n", s.Position, len(s.Sections), s.Bytes, clock(s.Time), state)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -109,35 +212,54 @@ func printReport(e *env, r journal.Report) error {
 	return err
 }
 
+// clock is a time for people; there may be none.
+func clock(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.Local().Format(time.DateTime)
+}
+
 type journalRepairCmd struct {
 	Dir string `arg:"" optional:"" help:"Folder of the journal. Default: that of the configuration."`
 }
 
 // Help is an example.
 func (journalRepairCmd) Help() string {
-	return "The bridge must not run. It publishes bridge.journal_damaged with the bounds of what was lost when it next starts.\n\nExample:\n  timbridge journal repair"
+	return "The bridge must not run. It publishes bridge.journal_damaged with the bounds of what was lost when it next starts. A journal that is well is left alone.\n\nExample:\n  timbridge journal repair"
+}
+
+// repaired is a [journal.RepairReport] for machines.
+type repaired struct {
+	Lost      []lostStretch `json:"lost"`
+	KeptAside []string      `json:"kept_aside"`
+	Entries   uint64        `json:"entries"`
 }
 
 // Run repairs.
-func (c journalRepairCmd) Run(e *env) error {
+func (c journalRepairCmd) Run(ctx context.Context, e *env) error {
 	dir, err := e.journalDir(c.Dir)
 	if err != nil {
 		return err
 	}
-	r, err := journal.Repair(dir, nil)
-	if err != nil {
+	done := e.progress("repairing the journal")
+	r, err := until(ctx, func() (journal.RepairReport, error) { return journal.Repair(dir, nil) }) // it may be ended anywhere, and repeated
+	done()
+	switch {
+	case errors.Is(err, journal.ErrNotFound):
+		return noJournal(dir)
+	case err != nil:
 		return err
 	}
 	if e.JSON {
-		return e.print(r, "")
+		return e.print(repaired{Lost: stretches(r.Damaged), KeptAside: append([]string{}, r.KeptAs...), Entries: r.Entries}, "")
 	}
 	if len(r.Damaged) == 0 && len(r.KeptAs) == 0 {
 		_, err := fmt.Fprintf(e.out, "nothing to repair: %d entries can be read\n", r.Entries)
 		return err
 	}
 	for _, s := range r.Damaged {
-		fmt.Fprintf(e.out, "lost: positions %d to %d, between %s and %s (%s)\n", s.First, s.Last,
-			s.From.Local().Format(time.DateTime), s.To.Local().Format(time.DateTime), s.Reason)
+		fmt.Fprintf(e.out, "lost: positions %d to %d, between %s and %s (%s)\n", s.First, s.Last, clock(s.From), clock(s.To), s.Reason)
 	}
 	for _, k := range r.KeptAs {
 		fmt.Fprintf(e.out, "kept aside: %s\n", k)

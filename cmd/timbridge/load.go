@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -29,8 +30,12 @@ func (e *env) load() (cfg *config.Config, path string, err error) {
 		path = defaultConfig
 	}
 	cfg, err = config.Load(path)
-	if errors.Is(err, fs.ErrNotExist) {
+	var outside *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, path, badInput("write one with \"timbridge config init\"", "%w", err)
+	case errors.As(err, &outside):
+		return nil, path, badInput("name a file that can be read", "%w", err)
 	}
 	return cfg, path, err
 }
@@ -48,19 +53,38 @@ const connectWait = 5 * time.Second
 
 // openBus connects to the bus of the configuration.
 func (e *env) openBus(ctx context.Context, cfg *config.Config) (bus.Bus, error) {
+	defer e.progress("waiting for the bus at " + busAddress(cfg))()
 	c, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	b, err := bridge.OpenBus(c, cfg, hclog.NewNullLogger())
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
 	if err != nil {
 		return nil, noSecret(err)
 	}
 	return b, nil
 }
 
+// busAddress is where the bus is, without what an address may hold of secrets.
+func busAddress(cfg *config.Config) string {
+	if cfg.Bus.URL == "" {
+		return "nats://" + cfg.Bus.Listen
+	}
+	servers := strings.Split(cfg.Bus.URL, ",")
+	for i, s := range servers {
+		scheme, rest, _ := strings.Cut(strings.TrimSpace(s), "://")
+		servers[i] = scheme + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
+	}
+	return strings.Join(servers, ", ")
+}
+
 // print writes v as JSON in --json, else the text.
 func (e *env) print(v any, format string, args ...any) error {
 	if e.JSON {
-		return json.NewEncoder(e.out).Encode(v)
+		enc := json.NewEncoder(e.out)
+		enc.SetEscapeHTML(false)
+		return enc.Encode(v)
 	}
 	_, err := fmt.Fprintf(e.out, format, args...)
 	return err

@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -18,7 +19,7 @@ import (
 // cli is the whole command line. A subcommand's fields are its flags.
 type cli struct {
 	Config string `short:"c" type:"path" placeholder:"FILE" help:"Configuration file. Default: config.hcl in this folder, and without one the built-in defaults."`
-	JSON   bool   `name:"json" help:"Print JSON, one document a line, for machines."`
+	JSON   bool   `name:"json" help:"Print JSON, one document a line, for machines; errors too, on standard error."`
 
 	Run        runCmd        `cmd:"" help:"Run the bridge. With the defaults it starts an IM sandbox and a NATS server inside the process."`
 	Sandbox    sandboxCmd    `cmd:"" help:"Run the IM sandbox alone."`
@@ -35,7 +36,11 @@ type cli struct {
 	Version    versionCmd    `cmd:"" help:"Say which version this is."`
 }
 
-func main() { os.Exit(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }
+const description = `timbridge joins Tencent Cloud IM and an event bus: what happens in chat becomes CloudEvents on NATS or Kafka, and commands published there are carried out in chat.
+
+Exit codes: 0 done, 1 failed, 2 the input is wrong, 3 the environment is missing something.`
+
+func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is the program; its result is the exit code.
 func run(args []string, in io.Reader, out, errs io.Writer) int {
@@ -44,9 +49,9 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
 	var c cli
+	e := &env{cli: &c, name: args[0], in: in, out: out, errs: errs}
 	parser, err := kong.New(&c,
-		kong.Name("timbridge"),
-		kong.Description("timbridge joins Tencent Cloud IM and an event bus: what happens in chat becomes CloudEvents on NATS or Kafka, and commands published there are carried out in chat."),
+		kong.Name("timbridge"), kong.Description(description),
 		kong.Writers(out, errs), kong.Exit(func(code int) { panic(exit(code)) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 		kong.BindTo(ctx, (*context.Context)(nil)),
@@ -55,27 +60,35 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		fmt.Fprintf(errs, "timbridge: %v\n", err)
 		return codeFailed
 	}
+	args = longFlags(args[1:], flagNames(parser.Model.Node))
 	code := codeDone
 	func() {
 		defer func() {
-			if e, ok := recover().(exit); ok {
-				code = int(e)
+			if x, ok := recover().(exit); ok {
+				code = int(x)
 			} else if r := recover(); r != nil {
 				panic(r)
 			}
 		}()
-		k, err := parser.Parse(longFlags(args))
+		k, err := parser.Parse(args)
 		if err != nil {
-			code = complain(errs, c.JSON, &inputError{err: err, hint: "run \"timbridge --help\", or the subcommand with --help"})
+			// What was read of the flags may end before --json.
+			asJSON := c.JSON || slices.Contains(args, "--json")
+			code = complain(errs, asJSON, &inputError{err: err, hint: usageHint(err)})
 			return
 		}
-		err = k.Run(&env{cli: &c, in: in, out: out, errs: errs})
-		if err != nil && !errors.Is(err, context.Canceled) {
+		switch err := k.Run(e); {
+		case err == nil:
+		case ctx.Err() != nil && errors.Is(err, context.Canceled):
+			code = complain(errs, c.JSON, errInterrupted)
+		default:
 			code = complain(errs, c.JSON, err)
 		}
 	}()
 	return code
 }
+
+var errInterrupted = errors.New("interrupted")
 
 // exit is how kong ends the program after printing help.
 type exit int
@@ -83,18 +96,42 @@ type exit int
 // env is what a subcommand works with.
 type env struct {
 	*cli
+	name      string // as which the program was called
 	in        io.Reader
 	out, errs io.Writer
 }
 
+// usageHint names the help of the subcommand that was being read.
+func usageHint(err error) string {
+	var p *kong.ParseError
+	if errors.As(err, &p) && p.Context != nil {
+		if n := p.Context.Selected(); n != nil {
+			return fmt.Sprintf("%q shows the flags and an example", n.FullPath()+" --help")
+		}
+	}
+	return `"timbridge --help" lists the subcommands`
+}
+
+// flagNames are the long names of all flags.
+func flagNames(n *kong.Node) []string {
+	var names []string
+	for _, f := range n.Flags {
+		names = append(names, f.Name)
+	}
+	for _, child := range n.Children {
+		names = append(names, flagNames(child)...)
+	}
+	return names
+}
+
 // longFlags lets long flags be written with one dash, as Go programs do.
-func longFlags(args []string) []string {
+func longFlags(args, names []string) []string {
 	out := make([]string, 0, len(args))
 	for i, a := range args {
 		if a == "--" {
 			return append(out, args[i:]...)
 		}
-		if len(a) > 2 && a[0] == '-' && a[1] != '-' && (a[1] < '0' || a[1] > '9') && !strings.HasPrefix(a, "-c=") {
+		if name, _, _ := strings.Cut(strings.TrimPrefix(a, "-"), "="); len(name) > 1 && a[0] == '-' && slices.Contains(names, name) {
 			a = "-" + a
 		}
 		out = append(out, a)

@@ -1,10 +1,10 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -21,10 +21,10 @@ const commandSource = "timbridge-cli"
 // publishing are the flags of every subcommand that publishes a command.
 type publishing struct {
 	From    string        `placeholder:"ACCOUNT" help:"Account that is to act. May be left out where the bridge has only one."`
-	ID      string        `name:"id" help:"The command's id. The same id with the same content is carried out once. Default: a new one."`
-	Expires time.Duration `placeholder:"DURATION" help:"Not carried out after this long."`
-	Wait    bool          `short:"w" help:"Wait for the outcome and print it."`
-	Timeout time.Duration `default:"30s" help:"How long --wait waits."`
+	ID      string        `name:"id" placeholder:"ID" help:"The command's id. The same id with the same content is carried out once, however often it is published: --id order-17. Default: a new one."`
+	Expires time.Duration `placeholder:"DURATION" help:"Not carried out after this long: --expires 30s."`
+	Wait    bool          `short:"w" help:"Wait for the outcome and print it; one that is no success is exit code 1."`
+	Timeout time.Duration `default:"30s" placeholder:"DURATION" help:"How long --wait waits. Default: 30s."`
 }
 
 // publish publishes a command, and waits for its outcome where that is asked.
@@ -32,6 +32,12 @@ func (p publishing) publish(ctx context.Context, e *env, data mapping.CommandDat
 	cfg, _, err := e.load()
 	if err != nil {
 		return err
+	}
+	switch {
+	case p.Expires < 0:
+		return badInput("write a time from now on: --expires 30s", "--expires is %s", p.Expires)
+	case p.Timeout <= 0:
+		return badInput("write how long: --timeout 30s", "--timeout is %s", p.Timeout)
 	}
 	id := p.ID
 	if id == "" {
@@ -61,30 +67,42 @@ func (p publishing) publish(ctx context.Context, e *env, data mapping.CommandDat
 	if !p.Wait {
 		at, err := b.Publish(ctx, bus.Commands, command)
 		if err != nil {
-			return fmt.Errorf("publish the command: %w", err)
+			return refusedCommand(err)
 		}
-		return e.print(map[string]any{"published": id, "source": commandSource, "target": at.Target, "offset": at.Offset},
-			"published %s as %s\n", mapping.ShortName(command.Type()), id)
+		return e.print(map[string]any{"published": id, "source": commandSource, "type": command.Type(), "target": at.Target, "offset": at.Offset},
+			"published %s as %s\n", mapping.Verb(command.Type()), id)
 	}
 	return p.await(ctx, e, b, command)
 }
 
+// refusedCommand says that the bus did not take a command.
+func refusedCommand(err error) error {
+	var refused *bus.RefusedError
+	if errors.As(err, &refused) {
+		return badInput("make it smaller; what is large is better sent as a link", "the bus does not take the command: %s", refused.Reason)
+	}
+	return fmt.Errorf("publish the command: %w", err)
+}
+
 // await publishes a command and prints its outcome.
 func (p publishing) await(ctx context.Context, e *env, b bus.Bus, command *event.Event) error {
-	ctx, cancel := context.WithTimeout(ctx, p.Timeout)
+	defer e.progress("waiting for the outcome")()
+	limited, cancel := context.WithTimeout(ctx, p.Timeout)
 	defer cancel()
-	// The outcomes are followed before the command is there, so that none is missed.
-	outcomes, err := b.Follow(ctx, bus.Outcomes, bus.Start{})
+	// The outcomes are followed before the command is there, so that none is
+	// missed; one with an id of the caller's may have its outcome already.
+	outcomes, err := b.Follow(limited, bus.Outcomes, bus.Start{Beginning: p.ID != ""})
 	if err != nil {
 		return fmt.Errorf("follow the outcomes: %w", err)
 	}
 	defer outcomes.Close()
-	if _, err := b.Publish(ctx, bus.Commands, command); err != nil {
-		return fmt.Errorf("publish the command: %w", err)
+	at, err := b.Publish(limited, bus.Commands, command)
+	if err != nil {
+		return refusedCommand(err)
 	}
 	for {
-		r, err := outcomes.Next(ctx)
-		if errors.Is(err, context.DeadlineExceeded) {
+		r, err := outcomes.Next(limited)
+		if err != nil && limited.Err() != nil && ctx.Err() == nil {
 			return &missingError{
 				err:  fmt.Errorf("no outcome of %s after %s; the command stays on the bus and is carried out when the bridge gets to it", command.ID(), p.Timeout),
 				hint: "is the bridge running and ready? \"timbridge doctor\" says; --timeout waits longer",
@@ -100,57 +118,55 @@ func (p publishing) await(ctx context.Context, e *env, b bus.Bus, command *event
 		if err != nil || o.Command.Source != commandSource || o.Command.ID != command.ID() {
 			continue
 		}
-		return e.printOutcome(r.Event, o)
+		mine := o.Position.Offset == at.Offset && o.Position.Target == string(at.Target)
+		if !mine {
+			if mine, err = isRepeat(limited, b, o, command); err != nil {
+				return err
+			}
+		}
+		if mine {
+			return e.printOutcome(r.Event, o)
+		}
 	}
+}
+
+// isRepeat says whether an outcome answers the command although it is that of
+// an earlier one: the same id with the same content is carried out once. With
+// other content the command is rejected, and has an outcome of its own.
+func isRepeat(ctx context.Context, b bus.Bus, o mapping.Outcome, command *event.Event) (bool, error) {
+	if o.Type != mapping.TypeSucceeded && o.Type != mapping.TypeFailed {
+		return false, nil
+	}
+	follow, err := b.Follow(ctx, bus.Commands, bus.Start{Time: o.Position.Time})
+	if err != nil {
+		return false, fmt.Errorf("look for the earlier command: %w", err)
+	}
+	defer follow.Close()
+	for !follow.CaughtUp() {
+		r, err := follow.Next(ctx)
+		if err != nil {
+			return false, err
+		}
+		if r.Offset != o.Position.Offset || string(r.Target) != o.Position.Target {
+			continue
+		}
+		first := r.Event
+		return first != nil && first.Type() == command.Type() && first.Subject() == command.Subject() &&
+			first.Extensions()[mapping.ExtAccount] == command.Extensions()[mapping.ExtAccount] && bytes.Equal(first.Data(), command.Data()), nil
+	}
+	return true, nil // the bus holds the earlier one no longer; what came of the id is all there is to tell
 }
 
 // printOutcome prints an outcome; one that is no success is the exit code 1.
 func (e *env) printOutcome(ev *event.Event, o mapping.Outcome) error {
-	if e.JSON {
-		if err := e.print(ev, ""); err != nil {
-			return err
-		}
-	} else if _, err := fmt.Fprintln(e.out, outcomeLine(o)); err != nil {
+	if err := e.print(ev, "%s\n", outcomeLine(o)); err != nil {
 		return err
 	}
-	if o.Type != mapping.TypeSucceeded {
-		return &reportedError{code: codeFailed}
+	if o.Type == mapping.TypeSucceeded {
+		return nil
 	}
-	return nil
-}
-
-// outcomeLine is an outcome in one line for people.
-func outcomeLine(o mapping.Outcome) string {
-	line := []string{strings.TrimPrefix(mapping.ShortName(o.Type), "command.")}
-	if o.Command.Type != "" {
-		line = append(line, mapping.Verb(o.Command.Type))
+	if !e.JSON {
+		fmt.Fprintf(e.errs, "next step: mend it and send it again; \"timbridge deadletter show %s\" keeps it as it was\n", mapping.DeadLetterID(ev.ID()))
 	}
-	if e := o.Error; e != nil {
-		text := string(e.Code)
-		if e.Number != 0 {
-			text += fmt.Sprintf(" %d %s", e.Number, e.Name)
-		}
-		line = append(line, text+":", e.Text)
-		if e.Field != "" {
-			line = append(line, "(at "+e.Field+")")
-		}
-		return strings.Join(line, " ")
-	}
-	r := o.Result
-	if r.GroupID != "" {
-		line = append(line, "group "+string(r.GroupID))
-	}
-	if r.MessageID != "" {
-		line = append(line, "message "+r.MessageID)
-	}
-	for _, m := range r.Members {
-		line = append(line, fmt.Sprintf("%s: %s", m.UserID, m.Result))
-	}
-	if r.Already {
-		line = append(line, "(it was so already)")
-	}
-	if o.Attempts > 1 {
-		line = append(line, fmt.Sprintf("after %d attempts", o.Attempts))
-	}
-	return strings.Join(line, "  ")
+	return &reportedError{code: codeFailed}
 }

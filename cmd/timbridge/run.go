@@ -2,13 +2,12 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/timbridge/timbridge/bridge"
@@ -18,7 +17,7 @@ type runCmd struct{}
 
 // Help is an example.
 func (runCmd) Help() string {
-	return "Everything is kept in the data directory (data/ unless the configuration says otherwise). Ctrl-C drains and ends.\n\nExample:\n  timbridge run -config config.hcl"
+	return "Everything is kept in the data directory (data/ unless the configuration says otherwise). Ctrl-C drains and ends; a second one ends at once, which loses nothing either.\n\nExamples:\n  timbridge run\n  timbridge run --config my.hcl"
 }
 
 // Run runs the bridge.
@@ -32,12 +31,17 @@ func (runCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return badInput("", "%w", err)
 	}
+	opened := e.progress("opening the journal")
 	b, err := bridge.Open(ctx, cfg, bridge.Options{Logger: e.logger(cfg), Step: step})
+	opened()
 	if err != nil {
-		return err
+		return noSecret(err)
 	}
 	if err := e.announce(b.Info()); err != nil {
 		return err
+	}
+	if !e.JSON {
+		defer context.AfterFunc(ctx, func() { fmt.Fprintln(e.errs, "draining; Ctrl-C again ends at once") })()
 	}
 	watch, stop := context.WithCancel(ctx)
 	told := make(chan struct{})
@@ -48,12 +52,16 @@ func (runCmd) Run(ctx context.Context, e *env) error {
 	err = b.Run(ctx)
 	stop()
 	<-told
-	return err
+	if err != nil {
+		return err
+	}
+	return e.farewell(b)
 }
 
+// announce says what was started, and where.
 func (e *env) announce(i bridge.Info) error {
 	if e.JSON {
-		return json.NewEncoder(e.out).Encode(map[string]any{"starting": i, "version": readVersion()})
+		return e.print(map[string]any{"starting": i, "version": readVersion()}, "")
 	}
 	where := map[bool]string{true: "inside this process, ", false: ""}
 	_, err := fmt.Fprintf(e.out, `timbridge %s, journal %s in %s
@@ -72,34 +80,59 @@ func (e *env) tellReady(ctx context.Context, b *bridge.Bridge, started time.Time
 	defer tick.Stop()
 	slow := time.NewTimer(5 * time.Second)
 	defer slow.Stop()
-	for {
+	for ready := false; !ready; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-slow.C:
-			if !e.JSON {
-				fmt.Fprintf(e.out, "not ready yet: %s\n", strings.Join(b.Health().Reasons, "; "))
-			}
+			reasons := b.Health().Reasons
+			e.tell(e.print(map[string]any{"ready": false, "reasons": reasons}, "not ready yet: %s\n", strings.Join(reasons, "; ")))
 			slow.Reset(30 * time.Second)
 		case <-tick.C:
-			if !b.Health().Ready {
-				continue
-			}
-			took := time.Since(started).Round(time.Millisecond)
-			if e.JSON {
-				if err := json.NewEncoder(e.out).Encode(map[string]any{"ready": true, "after_ms": took.Milliseconds()}); err != nil {
-					fmt.Fprintf(e.errs, "timbridge: %v\n", err)
-				}
-				return
-			}
-			fmt.Fprintf(e.out, `ready after %s; in another terminal:
-  timbridge send --to bob --text hi --wait    publish a command, and see what comes of it
-  timbridge chat --as bob --to %s         talk as bob
-  timbridge tail                              follow what happens
-`, took, firstOr(b.Info().Accounts, "bridge"))
-			return
+			ready = b.Health().Ready
 		}
 	}
+	took, me := time.Since(started).Round(time.Millisecond), e.invocation()
+	e.tell(e.print(map[string]any{"ready": true, "after_ms": took.Milliseconds()}, `ready after %s; in another terminal, in this folder:
+  %s send --to bob --text hi --wait    publish a command, and see what comes of it
+  %s chat --as bob --to %s         talk as bob
+  %s tail                              follow what happens
+Ctrl-C drains and ends
+`, took, me, me, firstOr(b.Info().Accounts, "bridge"), me))
+}
+
+// tell notes that something could not be told; that is no reason to end.
+func (e *env) tell(err error) {
+	if err != nil {
+		fmt.Fprintf(e.errs, "timbridge: %v\n", err)
+	}
+}
+
+// farewell says what is left for the next start.
+func (e *env) farewell(b *bridge.Bridge) error {
+	h := b.Health()
+	left := ""
+	if h.Bus.Lag > 0 {
+		left = fmt.Sprintf("; %d journal entries are published when it starts again", h.Bus.Lag)
+	}
+	return e.print(map[string]any{"ended": true, "lag": h.Bus.Lag}, "ended; everything is kept in %s%s\n", b.Info().DataDir, left)
+}
+
+// invocation is how this program was called, for whoever is told to call it again.
+func (e *env) invocation() string {
+	name := e.name
+	if strings.Contains(filepath.ToSlash(name), "/go-build") {
+		name = "go run ./cmd/timbridge"
+	}
+	if e.Config == "" {
+		return name
+	}
+	if wd, err := os.Getwd(); err == nil {
+		if rel, err := filepath.Rel(wd, e.Config); err == nil && !strings.HasPrefix(rel, "..") {
+			return name + " -c " + rel
+		}
+	}
+	return name + " -c " + e.Config
 }
 
 func firstOr(list []string, none string) string {
@@ -127,7 +160,7 @@ func killAt(text string) (func(string), error) {
 	var seen atomic.Int64
 	return func(step string) {
 		if step == name && seen.Add(1) == n {
-			if err := syscall.Kill(os.Getpid(), syscall.SIGKILL); err != nil {
+			if self, err := os.FindProcess(os.Getpid()); err != nil || self.Kill() != nil {
 				os.Exit(137)
 			}
 			select {}

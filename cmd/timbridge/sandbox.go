@@ -8,7 +8,7 @@ import (
 )
 
 type sandboxCmd struct {
-	Control bool `help:"Open the endpoint that takes faults (lost answers, delays, errors, kicks), with the sandbox's token. For tests."`
+	Control bool `help:"Open the endpoint that takes faults (lost answers, delays, errors, kicks), with the sandbox's token. For tests: --control."`
 }
 
 // Help is an example.
@@ -22,7 +22,9 @@ func (c sandboxCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
+	opened := e.progress("opening the sandbox's journal")
 	s, err := bridge.StartSandbox(ctx, cfg, bridge.SandboxOptions{Control: c.Control, Logger: e.logger(cfg).Named("sandbox")})
+	opened()
 	if err != nil {
 		return err
 	}

@@ -1,19 +1,24 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"text/tabwriter"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/timbridge/timbridge/schemas"
 )
 
 type schemaCmd struct {
-	List     schemaListCmd     `cmd:"" help:"List the types."`
-	Show     schemaShowCmd     `cmd:"" help:"Print a type's JSON Schema, or an example of its data."`
-	Validate schemaValidateCmd `cmd:"" help:"Check data against a type's schema."`
+	List     schemaListCmd     `cmd:"" help:"List the types of events, commands and outcomes."`
+	Show     schemaShowCmd     `cmd:"" help:"Print a type's JSON Schema, or an example of it."`
+	Validate schemaValidateCmd `cmd:"" help:"Check data, or whole events, against their schemas."`
 }
 
 type schemaListCmd struct{}
@@ -27,19 +32,23 @@ func (schemaListCmd) Run(e *env) error {
 	if err != nil {
 		return err
 	}
-	if e.JSON {
-		return e.print(list, "")
-	}
 	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
 	for _, s := range list {
-		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Stream, s.Title)
+		if e.JSON {
+			err = e.print(s, "")
+		} else {
+			_, err = fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, s.Stream, s.Title)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return w.Flush()
 }
 
 type schemaShowCmd struct {
-	Type    string `arg:"" help:"The type, whole or in short: \"message.posted\"."`
-	Example bool   `help:"Print an example of the data instead of the schema."`
+	Type    string `arg:"" help:"The type, whole or in short: message.posted. \"defs\" shows what the schemas share."`
+	Example bool   `help:"Print an example of the event instead of the schema of its data."`
 }
 
 // Help is an example.
@@ -58,45 +67,84 @@ func (c schemaShowCmd) Run(e *env) error {
 	if err != nil {
 		return unknownType(err)
 	}
-	_, err = fmt.Fprintf(e.out, "%s\n", b)
-	return err
+	return e.print(json.RawMessage(b), "%s\n", bytes.TrimSpace(b))
 }
 
 type schemaValidateCmd struct {
-	Type string `arg:"" help:"The type, whole or in short."`
-	File string `arg:"" optional:"" default:"-" help:"File with the data as JSON; - is standard input."`
+	Type   string `arg:"" optional:"" help:"The type, whole or in short. Not with --events, which say it themselves."`
+	File   string `arg:"" optional:"" default:"-" help:"File with the data as JSON; - is standard input."`
+	Events bool   `help:"The input is whole CloudEvents in JSON, any number of them; each is checked against the schema of its own type."`
 }
-
-// maxInput bounds what is read from a file or from standard input.
-const maxInput = 16 << 20
 
 // Help is an example.
 func (schemaValidateCmd) Help() string {
-	return "Example:\n  echo '{\"group_id\":\"team\"}' | timbridge schema validate command.group.dismiss"
+	return "What does not fit is exit code 2.\n\nExamples:\n  echo '{\"group_id\":\"team\"}' | timbridge schema validate command.group.dismiss\n  timbridge tail --from start --end --json | timbridge schema validate --events"
 }
 
 // Run checks.
-func (c schemaValidateCmd) Run(e *env) error {
+func (c schemaValidateCmd) Run(ctx context.Context, e *env) error {
+	if c.Events && c.Type != "" && c.File == "-" {
+		c.Type, c.File = "", c.Type
+	}
+	if c.Events == (c.Type != "") {
+		return badInput("timbridge schema validate command.group.dismiss", "give a type, or --events")
+	}
 	in := e.in
 	if c.File != "-" {
 		f, err := os.Open(c.File)
 		if err != nil {
-			return badInput("", "%w", err)
+			return badInput("name a file that can be read", "%w", err)
 		}
 		defer f.Close()
 		in = f
 	}
-	data, err := io.ReadAll(io.LimitReader(in, maxInput+1))
+	v := schemas.New()
+	if c.Events {
+		n, err := until(ctx, func() (int, error) { return validateEvents(v, in) })
+		if err != nil {
+			return err
+		}
+		return e.print(map[string]any{"valid": true, "events": n}, "valid: %d events\n", n)
+	}
+	data, err := read(ctx, in)
 	if err != nil {
 		return err
 	}
-	if len(data) > maxInput {
-		return badInput("", "the data has more than %d bytes", maxInput)
-	}
-	if err := schemas.New().Validate(c.Type, data); err != nil {
-		return unknownType(&inputError{err: err})
+	if err := v.Validate(c.Type, data); err != nil {
+		return invalid(err, "\"timbridge schema show "+c.Type+" --example\" prints one that fits")
 	}
 	return e.print(map[string]any{"valid": true, "type": c.Type}, "valid\n")
+}
+
+// validateEvents checks one event after the other and stops at the first that
+// is none, or does not fit.
+func validateEvents(v *schemas.Validator, in io.Reader) (n int, err error) {
+	for dec := json.NewDecoder(in); ; n++ {
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
+			return n, nil
+		} else if err != nil {
+			return n, badInput("", "after %d events: %w", n, err)
+		}
+		ev := event.New()
+		if err := ev.UnmarshalJSON(raw); err != nil {
+			return n, badInput("\"timbridge tail --json\" prints events in this form", "event %d is no CloudEvent: %w", n+1, err)
+		}
+		if err := ev.Validate(); err != nil {
+			return n, badInput("", "event %d (%s) is no CloudEvent: %w", n+1, ev.ID(), err)
+		}
+		if err := v.Validate(ev.Type(), ev.Data()); err != nil {
+			return n, invalid(fmt.Errorf("event %d (%s): %w", n+1, ev.ID(), err), "")
+		}
+	}
+}
+
+// invalid is data that does not fit, or whose type is not known.
+func invalid(err error, hint string) error {
+	if errors.Is(err, schemas.ErrUnknownType) {
+		return unknownType(err)
+	}
+	return &inputError{err: err, hint: hint}
 }
 
 func unknownType(err error) error {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"io"
 	"strings"
 
 	"github.com/timbridge/timbridge/mapping"
@@ -12,13 +11,15 @@ import (
 type sendCmd struct {
 	To    string `xor:"whom" placeholder:"USER" help:"User to send to."`
 	Group string `xor:"whom" placeholder:"GROUP" help:"Group to send to."`
-	Text  string `placeholder:"TEXT" help:"The text; - reads it from standard input."`
-	Data  string `placeholder:"TEXT" help:"Data of a custom element, besides or instead of the text."`
+	Text  string `placeholder:"TEXT" help:"The text; --text - reads it from standard input."`
+	Data  string `placeholder:"TEXT" help:"Data of a custom element, besides or instead of the text: --data '{\"order\":17}'."`
 	publishing
 }
 
 // Help is an example.
-func (sendCmd) Help() string { return "Example:\n  timbridge send --to bob --text hi --wait" }
+func (sendCmd) Help() string {
+	return "Examples:\n  timbridge send --to bob --text hi --wait\n  date | timbridge send --group team --text - --wait --json"
+}
 
 // Run publishes.
 func (c sendCmd) Run(ctx context.Context, e *env) error {
@@ -33,7 +34,7 @@ func (c sendCmd) Run(ctx context.Context, e *env) error {
 	}
 	text := c.Text
 	if text == "-" {
-		b, err := io.ReadAll(io.LimitReader(e.in, maxInput))
+		b, err := read(ctx, e.in)
 		if err != nil {
 			return err
 		}

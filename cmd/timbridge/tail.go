@@ -5,26 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"path"
-	"strings"
+	"slices"
 	"time"
-
-	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/timbridge/timbridge/bus"
 	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/schemas"
 )
 
 type tailCmd struct {
-	Type   []string `placeholder:"PATTERN" help:"Only types that match, in short: 'message.*'. May be given several times."`
-	From   string   `default:"now" placeholder:"START" help:"start, now, a time (RFC 3339), or how long ago (10m)."`
-	Stream string   `default:"events" enum:"events,commands,outcomes,deadletters" help:"Stream to follow: events, commands, outcomes or deadletters."`
-	End    bool     `help:"End when everything that is there has been printed."`
+	Type   []string `sep:"none" placeholder:"PATTERN" help:"Only types that match, in short: --type 'message.*'. May be given several times."`
+	From   string   `default:"now" placeholder:"START" help:"start, now, a time (2026-01-02T15:04:05Z), or how long ago (10m). Default: now."`
+	Stream string   `default:"events" enum:"events,commands,outcomes,deadletters" placeholder:"STREAM" help:"Stream to follow: events, commands, outcomes or deadletters. Default: events."`
+	End    bool     `help:"End when everything that is there has been printed, instead of waiting for more."`
 	Max    int      `short:"n" placeholder:"N" help:"End after this many."`
 }
 
 // Help is an example.
 func (tailCmd) Help() string {
-	return "Example:\n  timbridge tail --type 'message.*' --from start --json"
+	return "Ctrl-C ends. --json prints each event whole, as a CloudEvent.\n\nExamples:\n  timbridge tail\n  timbridge tail --type 'message.*' --from start --json\n  timbridge tail --stream outcomes --from 10m --end"
 }
 
 // Run follows.
@@ -33,10 +32,11 @@ func (c tailCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range c.Type {
-		if _, err := path.Match(p, ""); err != nil {
-			return badInput("write a pattern like 'message.*'", "--type %q: %w", p, err)
-		}
+	if c.Max < 0 {
+		return badInput("write how many: -n 10", "-n is %d", c.Max)
+	}
+	if err := c.checkTypes(e); err != nil {
+		return err
 	}
 	cfg, _, err := e.load()
 	if err != nil {
@@ -81,13 +81,32 @@ func (c tailCmd) Run(ctx context.Context, e *env) error {
 	return nil
 }
 
+// checkTypes refuses patterns that cannot be read, and says when one matches
+// no type that this version knows: a slip of the pen looks like silence.
+func (c tailCmd) checkTypes(e *env) error {
+	known, err := schemas.New().List()
+	if err != nil {
+		return err
+	}
+	for _, p := range c.Type {
+		if _, err := path.Match(p, ""); err != nil {
+			return badInput("write a pattern like 'message.*'", "--type %q: %w", p, err)
+		}
+		matches := func(s schemas.Schema) bool { ok, _ := path.Match(p, s.Name); return ok }
+		if !slices.ContainsFunc(known, matches) && !e.JSON {
+			fmt.Fprintf(e.errs, "no type that is known here matches %q; \"timbridge schema list\" lists them\n", p)
+		}
+	}
+	return nil
+}
+
 func (c tailCmd) show(e *env, r bus.Received) (printed bool, err error) {
 	if r.Event == nil {
 		if len(c.Type) > 0 {
 			return false, nil
 		}
-		return true, e.print(map[string]any{"error": r.Err.Error(), "target": r.Target, "offset": r.Offset},
-			"%s/%d  %v\n", r.Target, r.Offset, r.Err)
+		return true, e.print(map[string]any{"error": r.Err.Error(), "target": r.Target, "offset": r.Offset, "time": r.Time.UTC()},
+			"%s  %s/%d: %s\n", r.Time.Local().Format(time.TimeOnly), r.Target, r.Offset, plain(r.Err.Error()))
 	}
 	name := mapping.ShortName(r.Event.Type())
 	match := len(c.Type) == 0
@@ -98,49 +117,7 @@ func (c tailCmd) show(e *env, r bus.Received) (printed bool, err error) {
 	if !match {
 		return false, nil
 	}
-	return true, e.print(r.Event, "%s\n", eventLine(name, r.Event))
-}
-
-// eventLine is an event in one line for people.
-func eventLine(name string, ev *event.Event) string {
-	text := strings.Join(strings.Fields(string(ev.Data())), " ")
-	if mapping.IsOutcome(ev.Type()) {
-		if o, err := mapping.ParseOutcome(ev); err == nil {
-			text = outcomeLine(o)
-		}
-	} else if s, ok := messageText(ev); ok {
-		text = s
-	}
-	if len(text) > 300 {
-		text = text[:297] + "…"
-	}
-	return fmt.Sprintf("%s  %-24s %s  %s", ev.Time().Local().Format("15:04:05"), name, ev.Subject(), text)
-}
-
-// messageText is who said what, of a message.posted.
-func messageText(ev *event.Event) (string, bool) {
-	if ev.Type() != mapping.TypeMessagePosted {
-		return "", false
-	}
-	var m struct {
-		Sender   string `json:"sender"`
-		Elements []struct {
-			Type string `json:"type"`
-			Text string `json:"text"`
-		} `json:"elements"`
-	}
-	if err := ev.DataAs(&m); err != nil {
-		return "", false
-	}
-	var parts []string
-	for _, el := range m.Elements {
-		if el.Type == "text" {
-			parts = append(parts, el.Text)
-		} else {
-			parts = append(parts, "["+el.Type+"]")
-		}
-	}
-	return m.Sender + ": " + strings.Join(strings.Fields(strings.Join(parts, " ")), " "), true
+	return true, e.print(r.Event, "%s\n", eventLine(r.Event))
 }
 
 // parseStart reads --from.

@@ -1,8 +1,7 @@
 package main
 
 import (
-	"errors"
-	"io"
+	"context"
 	"os"
 	"strings"
 	"time"
@@ -18,7 +17,7 @@ type usersigCmd struct {
 
 // app is the application and its key, from the configuration or its variables.
 type app struct {
-	SDKAppID uint32 `name:"sdkappid" help:"The application. Default: that of the configuration."`
+	SDKAppID uint32 `name:"sdkappid" placeholder:"ID" help:"The application, by its id: --sdkappid 1400000000. Default: that of the configuration."`
 	KeyFile  string `name:"key-file" placeholder:"FILE" help:"File with its secret key. Default: the key of the configuration, or the one that the first run made."`
 }
 
@@ -44,7 +43,7 @@ func (a app) resolve(e *env) (uint32, string, error) {
 
 type usersigSignCmd struct {
 	User string        `arg:"" help:"The user id."`
-	TTL  time.Duration `default:"24h" help:"How long it is good."`
+	TTL  time.Duration `default:"24h" placeholder:"DURATION" help:"How long it is good: --ttl 1h. Default: 24h."`
 	App  app           `embed:""`
 }
 
@@ -72,34 +71,52 @@ type usersigVerifyCmd struct {
 
 // Help is an example.
 func (usersigVerifyCmd) Help() string {
-	return "Example:\n  timbridge usersig sign alice | timbridge usersig verify alice"
+	return "One that is not good is exit code 2.\n\nExample:\n  timbridge usersig sign alice | timbridge usersig verify alice"
+}
+
+// verifiedSig is what was found out about a UserSig.
+type verifiedSig struct {
+	Valid    bool       `json:"valid"`
+	User     string     `json:"user"`
+	SDKAppID uint32     `json:"sdkappid"`
+	Issued   *time.Time `json:"issued,omitempty"`
+	Expires  *time.Time `json:"expires,omitempty"`
+	// Code, Name and Reason are why it is not good.
+	Code   tim.Code `json:"code,omitempty"`
+	Name   string   `json:"name,omitempty"`
+	Reason string   `json:"reason,omitempty"`
 }
 
 // Run verifies.
-func (c usersigVerifyCmd) Run(e *env) error {
+func (c usersigVerifyCmd) Run(ctx context.Context, e *env) error {
 	id, key, err := c.App.resolve(e)
 	if err != nil {
 		return err
 	}
 	sig := c.Sig
 	if sig == "-" {
-		b, err := io.ReadAll(io.LimitReader(e.in, 64<<10))
+		b, err := read(ctx, e.in)
 		if err != nil {
 			return err
 		}
 		sig = strings.TrimSpace(string(b))
 	}
-	claims, parseErr := tim.ParseUserSig(sig)
-	out := map[string]any{"valid": true, "user": c.User, "sdkappid": id}
-	if parseErr == nil {
-		out["expires"] = claims.ExpiresAt().UTC()
+	v := verifiedSig{User: c.User, SDKAppID: id}
+	if claims, err := tim.ParseUserSig(sig); err == nil {
+		issued, expires := time.Unix(claims.Time, 0).UTC(), claims.ExpiresAt().UTC()
+		v.Issued, v.Expires = &issued, &expires
 	}
-	if err := tim.VerifyUserSig(id, key, tim.UserID(c.User), sig, time.Now()); err != nil {
-		var t *tim.Error
-		if errors.As(err, &t) {
-			return badInput("", "not valid: %s: %s", t.Code, t.Desc)
-		}
-		return badInput("", "not valid: %w", err)
+	err = tim.VerifyUserSig(id, key, tim.UserID(c.User), sig, time.Now())
+	if err == nil {
+		v.Valid = true
+		return e.print(v, "good for %s until %s\n", c.User, v.Expires.Format(time.RFC3339))
 	}
-	return e.print(out, "valid until %s\n", claims.ExpiresAt().UTC().Format(time.RFC3339))
+	v.Reason = err.Error()
+	if t, ok := tim.AsError(err); ok {
+		v.Code, v.Name, v.Reason = t.Code, t.Code.Name(), t.Desc
+	}
+	if err := e.print(v, "not good: %s (%d %s)\n", plain(v.Reason), v.Code, v.Name); err != nil {
+		return err
+	}
+	return &reportedError{code: codeInput}
 }

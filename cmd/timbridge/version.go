@@ -1,6 +1,10 @@
 package main
 
-import "runtime/debug"
+import (
+	"runtime/debug"
+	"slices"
+	"strings"
+)
 
 // version is set by the release build.
 var version = "dev"
@@ -38,5 +42,17 @@ func (versionCmd) Help() string { return "Example:\n  timbridge version --json" 
 // Run prints the version.
 func (versionCmd) Run(e *env) error {
 	v := readVersion()
-	return e.print(v, "timbridge %s %s (%s)\n", v.Version, v.Revision, v.Go)
+	return e.print(v, "timbridge %s\n", v)
+}
+
+// String is the version in a line.
+func (v versionInfo) String() string {
+	revision := v.Revision
+	if len(revision) > 12 {
+		revision = revision[:12]
+	}
+	if v.Modified {
+		revision += " modified"
+	}
+	return strings.Join(slices.DeleteFunc([]string{v.Version, revision, v.Go}, func(s string) bool { return s == "" }), ", ")
 }
