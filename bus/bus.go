@@ -186,9 +186,9 @@ type Reset struct {
 
 // CommandReader reads the command stream in its order. One goroutine uses it.
 type CommandReader interface {
-	// Next waits for at least one command and returns up to max of them, in
-	// the order of each target. It reconnects by itself; an error is one that
-	// waiting does not mend, or ctx's.
+	// Next waits for commands and returns up to max of them, in the order of
+	// each target; none when there is only a reset to tell of. It reconnects
+	// by itself; an error is one that waiting does not mend, or ctx's.
 	Next(ctx context.Context, max int) ([]Received, error)
 	// Resets returns, once each, what reading could not do as asked: a journaled position that
 	// holds another message, a tail lost under it, messages removed unread.
@@ -204,8 +204,9 @@ type CommandSource interface {
 	// was read before; a target that is not among them is read from its
 	// beginning. The message at each position must be the one with its digest;
 	// if it is another, or the bus has lost its tail below it, reading starts
-	// again at the position's time, and Resets says so. A position whose
-	// message the bus has itself removed is simply read on after.
+	// again at the position's time or a little before, and Resets says so. A
+	// position whose message the bus has itself removed is simply read on
+	// after.
 	Commands(ctx context.Context, after []Position) (CommandReader, error)
 
 	// Mark returns the positions below which, and at which, everything is
@@ -237,8 +238,9 @@ type Follower interface {
 
 // Desk is what a person's tools do on the bus: publish a command, follow a stream.
 type Desk interface {
-	// Publish stores one event on a stream and returns its position.
-	// It may be repeated with the same event: where the bus can tell, it is stored once.
+	// Publish stores one event on a stream and returns its position. It may be
+	// repeated with the same event: where the bus can tell, it is stored once.
+	// Another event with the id of an earlier one is stored.
 	Publish(ctx context.Context, stream Stream, e *event.Event) (Position, error)
 	// Event reads the event that a message held when it was on this bus; the
 	// error wraps [ErrNotCloudEvent].

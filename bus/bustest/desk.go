@@ -11,6 +11,7 @@ import (
 
 var deskCases = []test{
 	{"desk/published again is stored once", needPublishOnce, publishedAgain},
+	{"desk/another event with the same id is stored too", needPublishOnce, sameIDOtherContent},
 	{"desk/positions rise", 0, positionsRise},
 	{"desk/what is no event is refused", 0, publishNoEvent},
 	{"desk/the event of an original", 0, eventOfOriginal},
@@ -32,6 +33,19 @@ func publishedAgain(s *suite) {
 	s.publish(b, bus.Commands, command("bot", 2))
 	got, _ := s.take(s.commands(b), 2)
 	s.expect(got, "bot", 1, 3)
+}
+
+// sameIDOtherContent: an id used twice is for the reader to see.
+func sameIDOtherContent(s *suite) {
+	b := s.open(Options{})
+	other := command("bot", 2)
+	other.SetID(command("bot", 1).ID())
+	s.publish(b, bus.Commands, command("bot", 1))
+	s.publish(b, bus.Commands, other)
+	got, _ := s.take(s.commands(b), 2)
+	if string(got[0].Event.Data()) == string(got[1].Event.Data()) {
+		s.Errorf("both are %s", got[0].Event.Data())
+	}
 }
 
 func positionsRise(s *suite) {

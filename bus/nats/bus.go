@@ -148,7 +148,7 @@ func (b *Bus) tendServer() {
 	}
 }
 
-// URL is where the embedded server can be reached, or the server connected to;
+// URL is where the embedded server can be reached, or the addresses configured;
 // it holds no secrets.
 func (b *Bus) URL() string {
 	if b.embedded != nil {

@@ -27,7 +27,7 @@ const needVersion = "2.12.1"
 type conn struct {
 	nc  *nats.Conn
 	log hclog.Logger
-	url string // without secrets
+	url string // without secrets; where an embedded server is
 
 	mu        sync.Mutex
 	session   context.Context
@@ -67,9 +67,6 @@ func dial(ctx context.Context, cfg *Config, server nats.InProcessConnProvider) (
 		if err == nil {
 			c.nc = nc
 			c.begin()
-			if server == nil {
-				c.url = redactURL(nc.ConnectedUrl())
-			}
 			break
 		}
 		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrAuthRevoked) ||

@@ -21,12 +21,13 @@ import (
 )
 
 const (
-	// sharedRounds is for how many rounds a target is taken to have other
-	// writers after one was noticed.
+	// strikes is how often in a row a target may have moved on under us before
+	// others are taken to write there all the time, and sharedRounds for how
+	// many rounds they are.
+	strikes      = 3
 	sharedRounds = 64
-	// looks bounds how often one Send looks again because a target moved on or
-	// knew an id, before it gives up the condition or returns.
-	looks = 4
+	// waits bounds how often one Send waits for an id that is being stored.
+	waits = 4
 	// overhead is what the headers of a batch and the condition add to a
 	// message at most.
 	overhead = 192
@@ -46,8 +47,9 @@ type target struct {
 	// trusted says that end comes from our own last batch, stored under the
 	// condition that nobody else had written.
 	trusted bool
+	// moved counts the rounds and looks in a row that found it moved on, and
 	// shared counts down the rounds in which others are taken to write too.
-	shared int
+	moved, shared int
 
 	maxMessage int64 // bytes; 0 is no limit but the server's
 	maxStream  int64
@@ -347,14 +349,14 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, look bool) error {
 	if s.t.shared > 0 {
 		s.t.shared--
 	}
-	moved, known := 0, 0
+	moved, known := false, 0
 	for done < len(s.msgs) {
 		batch := b.cut(s, done)
 		// Nobody may have written since the end that we know of. It keeps out
 		// a request of a dead process for as long as the stream lives, where
 		// ids do so for the duplicate window. Where others write all the time
 		// it cannot hold, and the ids alone have to do.
-		condition := s.t.shared == 0 && moved < looks
+		condition := s.t.shared == 0
 		stored, err := b.store(ctx, s, batch, condition, last)
 		switch code(err) {
 		case 0:
@@ -366,8 +368,9 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, look bool) error {
 			last = stored
 			s.t.end, s.t.endTime, s.t.trusted = stored, time.Time{}, condition
 		case codeLastSequence, codeLastSequenceR3:
-			if moved++; moved >= looks {
-				s.t.shared = sharedRounds
+			moved = true
+			if s.t.moved++; s.t.moved >= strikes {
+				s.t.moved, s.t.shared = 0, sharedRounds
 			}
 			if err := again(); err != nil {
 				return err
@@ -383,7 +386,7 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, look bool) error {
 			// An id is known and its message is not to be found: the stream
 			// has removed it. One by one each is stored, or known.
 			if code(err) == codeIDInProcess {
-				if known++; known >= looks {
+				if known++; known >= waits {
 					return err
 				}
 				if !b.pause(ctx, backoff(known)) {
@@ -421,6 +424,9 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, look bool) error {
 		default:
 			return err
 		}
+	}
+	if !moved {
+		s.t.moved = 0
 	}
 	return nil
 }

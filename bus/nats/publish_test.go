@@ -198,7 +198,7 @@ func TestPlanIsCheap(t *testing.T) {
 		k.round(t, other, k.messages(2, bus.Events, 10))
 	}
 	t.Logf("%d requests for 40 rounds of two writers", n.Load())
-	if got := n.Load(); got > 160 {
+	if got := n.Load(); got > 60 {
 		t.Errorf("%d requests for 40 rounds of two writers", got)
 	}
 }
