@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/timbridge/timbridge/mapping"
@@ -21,6 +22,8 @@ type appender struct {
 	parked map[tim.GroupID]*parking
 	posts  []*post // that wait for what comes before their message, by deadline
 
+	err   error // what Run ends with
+	full  bool  // the journal takes no ordinary appends
 	timer *time.Timer
 }
 
@@ -77,6 +80,9 @@ func (a *appender) round(ctx context.Context) error {
 	a.expireParked(ctx, now)
 	a.expirePosts(&a.batch)
 	a.noteProgress()
+	if a.err != nil {
+		return a.err
+	}
 	return a.flush(ctx)
 }
 
@@ -136,7 +142,7 @@ func (a *appender) order(u *unit) {
 			a.park(u)
 			return
 		}
-		a.emit(u, g == nil && a.in.seen.groupsForgotten != 0 && u.at <= a.in.seen.groupsForgotten)
+		a.emit(u, g == nil && a.in.seen.doubtful(u.at, true))
 		a.unpark(u.group)
 	case placeNext:
 		a.emit(u, false)
@@ -155,7 +161,7 @@ func (a *appender) emit(u *unit, late bool) {
 		a.emitRest(u)
 		return
 	}
-	if late = late || n.posted && a.in.seen.doubtful(u.at); late {
+	if late = late || n.posted && a.in.seen.doubtful(u.at, false); late {
 		a.in.makeLate(u)
 		a.in.counters.late.Add(1)
 	}
@@ -242,13 +248,20 @@ func (a *appender) noteProgress() {
 func (a *appender) progress(p progress) {
 	e, err := p.entry()
 	if err != nil {
-		a.in.log.Error("progress cannot be written", "account", p.Account, "error", err)
+		a.fail(err)
 		return
 	}
 	p.Room = progressRoom
 	a.batch.close()
 	a.batch.add(e, note{what: noteProgress, progress: p})
 	a.batch.close()
+}
+
+// fail ends Run with an error that leaves no way on.
+func (a *appender) fail(err error) {
+	if a.err == nil {
+		a.err = fmt.Errorf("ingress: %w", err)
+	}
 }
 
 // announce notes that an account is about to sign in for the first time, so
@@ -271,11 +284,11 @@ func (a *appender) gapFact(user tim.UserID, what mapping.AccountGapDetected) {
 	if err == nil {
 		err = a.in.fill(u, []mapping.Fact{f})
 	}
-	a.in.counters.gaps.Add(1)
 	if err != nil {
-		a.in.log.Error("a gap cannot be told", "account", user, "error", err)
+		a.fail(fmt.Errorf("gap in %v: %w", what.Conversation, err))
 		return
 	}
+	a.in.counters.gaps.Add(1)
 	a.in.log.Warn("a gap: what was said cannot be read back", "account", user, "conversation", what.Conversation.String(),
 		"first_sequence", what.FirstSeq, "last_sequence", what.LastSeq, "from", what.From, "to", what.To, "reason", what.Reason)
 	a.emitFacts(u, true)

@@ -139,6 +139,7 @@ func (a *appender) flush(ctx context.Context) error {
 			return err
 		}
 		from = end
+		a.setFull(false)
 	}
 	b.settle()
 	a.draft.reset(a.in.seen)
@@ -172,6 +173,36 @@ func (a *appender) append(ctx context.Context, do func(context.Context, []journa
 	return nil
 }
 
+// setFull notes whether the journal takes ordinary appends, says so once, and
+// returns whether that has changed.
+func (a *appender) setFull(full bool) (changed bool) {
+	if a.full == full {
+		return false
+	}
+	a.full = full
+	in := a.in
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	if full {
+		in.fullSince = time.Now()
+		in.log.Error("the journal is full: reports wait, unacknowledged, until there is space")
+		return true
+	}
+	in.log.Info("the journal takes reports again", "after", time.Since(in.fullSince).Round(time.Millisecond))
+	in.fullSince = time.Time{}
+	return true
+}
+
+// pause waits, unless ctx ends before.
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
 const (
 	// reserveUse is the most of the journal's reserve that reports may take
 	// along, so that the outcome of a send and its message are one append.
@@ -185,13 +216,16 @@ const (
 // are on disk, and those that come meanwhile go by the journal's reserve.
 func (a *appender) waitWritable(ctx context.Context, from int) error {
 	in := a.in
-	in.setFull(true)
-	defer in.setFull(false)
-
+	first := a.setFull(true)
 	writable := make(chan error, 1)
 	waitCtx, stop := context.WithCancel(ctx)
 	defer stop()
-	in.wg.Go(func() { writable <- in.deps.Journal.Writable(waitCtx) })
+	in.wg.Go(func() {
+		if !first { // it had been writable, and was not
+			pause(waitCtx, fullRetry)
+		}
+		writable <- in.deps.Journal.Writable(waitCtx)
+	})
 
 	var urgent batch
 	a.takePosts(&urgent, from)

@@ -166,7 +166,7 @@ func (c *catchUp) firstProgress(a *appender) (progress, bool) {
 	if known != nil && !known.provisional {
 		return progress{}, false
 	}
-	if c.first(known) && c.since == 0 && a.in.cfg.Backfill > 0 {
+	if c.since == 0 && a.in.cfg.Backfill > 0 {
 		c.since = a.in.deps.Now().Add(-a.in.cfg.Backfill).Unix()
 	}
 	from := min(c.newest, c.stopOf(a.in.seen, c.account.user))
@@ -196,6 +196,10 @@ func (c *catchUp) stopOf(s *seen, user tim.UserID) int64 {
 // needSince is what there is to read of a conversation, whatever its last message.
 func (c *catchUp) needSince(s *seen, conv tim.Conversation, subject string) need {
 	n := need{group: conv.Type == tim.ConvGroup, since: c.stopOf(s, c.account.user)}
+	if a := s.accounts[c.account.user]; a != nil && !a.provisional {
+		n.through = a.through
+	}
+	_, n.recheck = s.recheckFrom(c.account.user)
 	if n.group {
 		if g := s.groups[tim.GroupID(conv.ID)]; g != nil {
 			n.low, _ = g.missing()
@@ -205,7 +209,6 @@ func (c *catchUp) needSince(s *seen, conv tim.Conversation, subject string) need
 	if peer := tim.UserID(conv.ID); s.accounts[peer] != nil && peer != c.account.user {
 		n.since = min(n.since, c.stopOf(s, peer))
 	}
-	_, n.recheck = s.recheckFrom(c.account.user)
 	n.known = s.talks[talkHash(subject)].last
 	return n
 }
@@ -219,7 +222,7 @@ func (c *catchUp) needOf(s *seen, conv tim.Conversation, subject string, last *t
 	if n.group && key.Kind == mapping.KeyGroupSeq {
 		switch g := s.groups[key.Group]; {
 		case g == nil:
-			return n, key.Time >= n.since
+			return n, key.Time >= n.since && (n.recheck || !n.recorded(s, key))
 		case g.reborn(key.Seq, key.Time):
 			n.low, n.since = 0, g.ended
 			return n, true
@@ -231,7 +234,7 @@ func (c *catchUp) needOf(s *seen, conv tim.Conversation, subject string, last *t
 	if n.recheck {
 		return n, key.Time >= n.since
 	}
-	return n, !s.told(key) && key.Time >= n.since
+	return n, key.Time >= n.since && !n.recorded(s, key)
 }
 
 // read reads what is to be read, a few conversations at a time.

@@ -1,6 +1,9 @@
 package ingress
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"math"
+)
 
 // hash identifies a fact: 128 bits of the SHA-256 of its id.
 type hash [16]byte
@@ -10,15 +13,17 @@ type hash [16]byte
 type mark struct {
 	hash hash
 	// at is the second (since 1970) it was journaled in, rounded down to an
-	// even one; the lowest bit is what the fact was marked with.
+	// even one; the lowest bit is what it was marked with.
 	at uint32
+	// said is the second in which the service says it happened.
+	said uint32
 }
 
 func (m *mark) time() int64 { return int64(m.at &^ 1) }
 func (m *mark) told() bool  { return m.at&1 != 0 }
 
 const (
-	markBytes  = 20
+	markBytes  = 24
 	chunkMarks = 4096
 )
 
@@ -26,7 +31,7 @@ type markChunk [chunkMarks]mark
 
 // hashSet is a set of hashes that forgets in the order in which it learned.
 // Marks lie in that order; an index over them (open addressing, 4 bytes a
-// slot) finds one by its hash. Four million marks take about 115 MB.
+// slot) finds one by its hash. Four million marks take about 130 MB.
 type hashSet struct {
 	chunks []*markChunk
 	head   int // index, in chunks[0], of the oldest mark
@@ -66,22 +71,21 @@ func (s *hashSet) find(h hash) *mark {
 
 func (s *hashSet) has(h hash) bool { return s.find(h) != nil }
 
-// add learns h, journaled at that second, and says whether it was new.
-func (s *hashSet) add(h hash, at int64, told bool) bool {
+// add learns h, journaled and said at these seconds, and says whether it was new.
+func (s *hashSet) add(h hash, at, said int64, told bool) bool {
 	if s.has(h) {
 		return false
 	}
-	m := mark{hash: h, at: uint32(at) &^ 1}
+	m := mark{hash: h, at: uint32(at) &^ 1, said: uint32(min(max(said, 0), math.MaxUint32))}
 	if told {
 		m.at |= 1
 	}
 	return s.put(m)
 }
 
+// put is add, for a mark whose hash is not there.
 func (s *hashSet) put(m mark) bool {
-	if 4*(s.count+1) > 3*len(s.slots) {
-		s.rehash(max(minSlots, 2*len(s.slots)))
-	}
+	s.grow(s.count + 1)
 	i := s.head + s.count
 	if i/chunkMarks == len(s.chunks) {
 		s.chunks = append(s.chunks, new(markChunk))
@@ -98,6 +102,17 @@ func (s *hashSet) index(serial uint32) {
 		i = (i + 1) & s.mask
 	}
 	s.slots[i] = slotTaken | serial
+}
+
+// grow makes room in the index for n marks.
+func (s *hashSet) grow(n int) {
+	size := max(minSlots, len(s.slots))
+	for 4*n > 3*size {
+		size *= 2
+	}
+	if size > len(s.slots) {
+		s.rehash(size)
+	}
 }
 
 // rehash makes the index anew with n slots, a power of two.
@@ -159,6 +174,7 @@ func (v markView) append(b []byte) []byte {
 		m := &v.chunks[i/chunkMarks][i%chunkMarks]
 		b = append(b, m.hash[:]...)
 		b = binary.LittleEndian.AppendUint32(b, m.at)
+		b = binary.LittleEndian.AppendUint32(b, m.said)
 	}
 	return b
 }

@@ -17,8 +17,10 @@ type need struct {
 	// goes by time.
 	group     bool
 	low, high uint64
-	// since is the service's time before which nothing is needed.
-	since int64
+	// since is the service's time before which nothing is needed; through is
+	// the time through which everything was recorded: of what was said by then
+	// and may have been forgotten since, nothing is needed.
+	since, through int64
 	// A one-to-one talk is read back to the first message that is recorded as
 	// told (see seen.told), unless recheck is set.
 	recheck bool
@@ -85,7 +87,7 @@ func (r *reading) still() bool {
 		return true
 	}
 	if !n.group {
-		return !r.in.told(mapping.KeyOf(r.account.user, *n.last))
+		return !r.in.recorded(n, mapping.KeyOf(r.account.user, *n.last))
 	}
 	r.in.mu.RLock()
 	defer r.in.mu.RUnlock()
@@ -95,6 +97,15 @@ func (r *reading) still() bool {
 	}
 	_, below := g.missing()
 	return below || r.high() > g.high
+}
+
+// recorded says of a message whether it is recorded, and with it all that was
+// told before it.
+func (n *need) recorded(s *seen, k mapping.Key) bool {
+	if n.group {
+		return s.groups[k.Group] == nil && k.Time <= n.through && s.doubtful(k.Time, true)
+	}
+	return s.told(k) || k.Time <= n.through && s.doubtful(k.Time, false) && !s.has(k)
 }
 
 // back pages backwards until nothing more is needed. It keeps the oldest pages
@@ -151,10 +162,10 @@ func (r *reading) reached(m *tim.Message) bool {
 	if int64(m.ServerTime) < n.since {
 		return true
 	}
-	if n.group || n.recheck {
+	if n.recheck {
 		return false
 	}
-	return r.in.told(mapping.KeyOf(r.account.user, *m))
+	return r.in.recorded(n, mapping.KeyOf(r.account.user, *m))
 }
 
 func (r *reading) unit(m *tim.Message) *unit {
@@ -251,16 +262,13 @@ func (in *Ingress) retry(ctx context.Context, call func(context.Context) error) 
 		if !timedOut && (!ok || !e.Retryable()) {
 			return err
 		}
-		pause := wait/2 + rand.N(wait/2+1)
+		after := wait/2 + rand.N(wait/2+1)
 		if ok {
-			pause = max(pause, e.RetryAfter)
+			after = max(after, e.RetryAfter)
 		}
-		in.log.Debug("history is read again later", "in", pause, "error", err)
-		t := time.NewTimer(pause)
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			t.Stop()
+		in.log.Debug("history is read again later", "in", after, "error", err)
+		pause(ctx, after)
+		if ctx.Err() != nil {
 			return ctx.Err()
 		}
 		wait = min(2*wait, in.cfg.RetryMax)

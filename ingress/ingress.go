@@ -332,21 +332,9 @@ func (in *Ingress) accountOf(user tim.UserID) *account {
 	return a
 }
 
-// told is seen.told, for goroutines other than the appender.
-func (in *Ingress) told(k mapping.Key) bool {
+// recorded is need.recorded, for goroutines other than the appender.
+func (in *Ingress) recorded(n *need, k mapping.Key) bool {
 	in.mu.RLock()
 	defer in.mu.RUnlock()
-	return in.seen.told(k)
-}
-
-func (in *Ingress) setFull(full bool) {
-	in.mu.Lock()
-	defer in.mu.Unlock()
-	if full {
-		in.fullSince = time.Now()
-		in.log.Error("the journal is full: reports wait, and are not acknowledged, until there is space")
-		return
-	}
-	in.log.Info("the journal takes reports again", "after", time.Since(in.fullSince).Round(time.Millisecond))
-	in.fullSince = time.Time{}
+	return n.recorded(in.seen, k)
 }

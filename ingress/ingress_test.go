@@ -706,6 +706,97 @@ func TestSendsDoNotHideWhatIsNotToldYet(t *testing.T) {
 	})
 }
 
+func TestNothingComesAgainAfterAQuietTime(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		r := newRig(t, svc, Config{})
+		r.signIn(bridge)
+		r.signIn(second)
+		svc.group(team, alice, bridge)
+		svc.send(alice, tim.C2C(bridge), "a0")
+		svc.send(alice, tim.C2C(second), "b0")
+		svc.send(alice, tim.Group(team), "g0")
+		r.deliverAll(bridge)
+		r.deliverAll(second)
+		for range 12 { // the second account goes on, the first has nothing to say
+			time.Sleep(24 * time.Hour)
+			svc.send(alice, tim.C2C(second), "b")
+			r.deliverAll(second)
+		}
+		r.restart()
+		svc.send(alice, tim.C2C(bridge), "a1")
+		r.signIn(bridge)
+		r.signIn(second)
+		got := said(t, r.j.all())
+		if a := only(got, "a"); !slices.Equal(a, []string{"a0", "a1"}) {
+			t.Errorf("%v", got)
+		}
+		if got := r.in.Stats(); got.Horizon.IsZero() {
+			t.Errorf("nothing was forgotten: %+v", got)
+		}
+		time.Sleep(20 * 24 * time.Hour)
+		r.restart()
+		defer r.stop()
+		r.signIn(bridge)
+		r.signIn(second)
+		if again := said(t, r.j.all()); len(again) != len(got) {
+			t.Errorf("%d messages, want %d", len(again), len(got))
+		}
+		r.checkReplay()
+	})
+}
+
+func TestMessagesAreHeldFromTheNextSignInOn(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		r := newRig(t, svc, Config{})
+		defer r.stop()
+		r.signIn(bridge)
+		svc.send(alice, tim.C2C(bridge), "0")
+		r.deliverAll(bridge)
+		// Signed out and in again by the bridge itself: nobody reports that.
+		svc.cut(bridge)
+		svc.send(alice, tim.C2C(bridge), "1")
+		svc.cut(bridge)
+		if err := r.in.Announce(context.Background(), bridge); err != nil {
+			t.Fatal(err)
+		}
+		svc.signIn(bridge, svc.accounts[bridge].handler)
+		svc.send(alice, tim.C2C(bridge), "2")
+		r.deliverAll(bridge)
+		r.wantSaid("0")
+		if err := r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		r.wantSaid("0", "1", "2")
+	})
+}
+
+func TestBackfill(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		svc.group(team, alice, bridge)
+		r := newRig(t, svc, Config{Backfill: 90 * time.Minute})
+		defer r.stop()
+		for i := range 5 {
+			svc.send(alice, tim.C2C(bridge), fmt.Sprint("a", i))
+			svc.send(alice, tim.Group(team), fmt.Sprint("g", i))
+			time.Sleep(time.Hour)
+		}
+		svc.historyErrors = []error{errors.New("the first try fails")}
+		svc.signIn(bridge, r.in.Handler(bridge))
+		if err := r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{}); err == nil {
+			t.Error("no error")
+		}
+		r.signIn(bridge)
+		got := said(t, r.j.all())
+		slices.Sort(got)
+		if !slices.Equal(got, []string{"a4", "g4"}) {
+			t.Errorf("%v", got)
+		}
+	})
+}
+
 func TestFailedJournalEndsRun(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		svc := newService(true)

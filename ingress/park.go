@@ -221,7 +221,7 @@ func (a *appender) passGap(id tim.GroupID, p *parking, user tim.UserID, n need, 
 // tellThrough tells what is missing from first to through, save what is parked
 // there, and lets that go in its place.
 func (a *appender) tellThrough(user tim.UserID, id tim.GroupID, first, through uint64, reason string) {
-	for {
+	for a.err == nil {
 		g := a.draft.group(id)
 		if g == nil {
 			return

@@ -119,7 +119,18 @@ func (w *world) begin() {
 		w.online[i] = true
 		w.catchUp(user)
 	}
+	w.postAll()
+}
+
+// postAll records what every lane has.
+func (w *world) postAll() {
+	w.svc.mu.Lock()
+	var lanes [][]send
 	for _, lane := range w.sends {
+		lanes = append(lanes, slices.Clone(lane))
+	}
+	w.svc.mu.Unlock()
+	for _, lane := range lanes {
 		for range lane {
 			w.post(lane[0].user, lane[0].msg.Conversation())
 		}
@@ -321,14 +332,7 @@ func (w *world) run(list []action) error {
 			for w.svc.deliver(user, 0, false) {
 			}
 		}
-		for key, lane := range w.sends {
-			if len(lane) > 0 {
-				_ = key
-				for range lane {
-					w.post(lane[0].user, lane[0].msg.Conversation())
-				}
-			}
-		}
+		w.postAll()
 		time.Sleep(2 * time.Second)
 	}
 	err := w.check()

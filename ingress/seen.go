@@ -24,8 +24,8 @@ type seen struct {
 	now      int64  // when the newest entry was journaled, in seconds
 
 	hashes hashSet
-	// forgotten is when the newest forgotten hash was journaled: whether
-	// something said before that was seen cannot be told. 0 when none was.
+	// forgotten is when the newest of the forgotten was said: whether something
+	// said by then was seen cannot be told. 0 when nothing was forgotten.
 	forgotten int64
 
 	groups          map[tim.GroupID]*group
@@ -80,7 +80,7 @@ func (s *seen) apply(position uint64, at int64, n *note) {
 	}
 	s.now = max(s.now, at)
 	if n.known {
-		s.hashes.add(n.hash, s.now, n.told)
+		s.hashes.add(n.hash, s.now, n.at, n.told)
 	}
 	if n.posted {
 		t := s.talks[n.talk]
@@ -131,12 +131,12 @@ func (s *seen) applyProgress(position uint64, p progress) {
 // forget keeps the projection within its bounds, the oldest first.
 func (s *seen) forget() {
 	for s.hashes.count > 0 {
-		oldest := s.hashes.oldest().time()
-		if s.hashes.count <= s.max && s.now-oldest <= int64(keepHashes/time.Second) {
+		oldest := s.hashes.oldest()
+		if s.hashes.count <= s.max && s.now-oldest.time() <= int64(keepHashes/time.Second) {
 			break
 		}
+		s.forgotten = max(s.forgotten, int64(oldest.said))
 		s.hashes.dropOldest()
-		s.forgotten = max(s.forgotten, oldest+1)
 	}
 	if limit := s.maxGroups(); len(s.groups) > limit {
 		ids := make([]tim.GroupID, 0, len(s.groups))
@@ -147,7 +147,7 @@ func (s *seen) forget() {
 			return cmp.Or(cmp.Compare(s.groups[a].at, s.groups[b].at), cmp.Compare(a, b))
 		})
 		for _, id := range ids[:len(ids)-limit*7/8] {
-			s.groupsForgotten = max(s.groupsForgotten, s.groups[id].at)
+			s.groupsForgotten = max(s.groupsForgotten, s.groups[id].topTime)
 			delete(s.groups, id)
 		}
 	}
@@ -213,9 +213,14 @@ func (s *seen) stopOf(user tim.UserID) int64 {
 	return stop
 }
 
-// doubtful says whether something said at that time may have been recorded and
-// forgotten since.
-func (s *seen) doubtful(at int64) bool { return s.forgotten != 0 && at != 0 && at <= s.forgotten }
+// doubtful says whether something said at that time, in a group or between two
+// users, may have been recorded and forgotten since.
+func (s *seen) doubtful(at int64, group bool) bool {
+	if group {
+		return at != 0 && at <= s.groupsForgotten
+	}
+	return at != 0 && at <= s.forgotten
+}
 
 // recheckFrom is the time from which on everything the account was told is to
 // be read from history again, because a repair of the journal has lost some of it.

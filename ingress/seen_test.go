@@ -38,7 +38,7 @@ func TestHashSetAgainstModel(t *testing.T) {
 			case 0, 1:
 				from, n := rapid.IntRange(0, spread).Draw(t, "from"), rapid.IntRange(1, 3000).Draw(t, "n")
 				for i := from; i < from+n; i++ {
-					added := s.add(hashOf(i), int64(i), i%3 == 0)
+					added := s.add(hashOf(i), int64(i), 5, i%3 == 0)
 					if len(model) < 200 && added == slices.Contains(model, i) {
 						t.Fatalf("add %d: %v", i, added)
 					}
@@ -166,7 +166,7 @@ func TestSeenForgetsTheOldestAndSaysSo(t *testing.T) {
 		learn(noteOfMessage(i, now), now)
 		now += 2
 	}
-	if s.forgotten != 0 || s.doubtful(now-5000) {
+	if s.forgotten != 0 || s.doubtful(now-5000, false) {
 		t.Errorf("forgotten %d while there is room", s.forgotten)
 	}
 	for i := 1000; i < 1100; i++ {
@@ -176,7 +176,7 @@ func TestSeenForgetsTheOldestAndSaysSo(t *testing.T) {
 	if s.hashes.count != 1000 || s.hashes.has(hashOf(99)) || !s.hashes.has(hashOf(100)) {
 		t.Errorf("%d hashes", s.hashes.count)
 	}
-	if at := int64(1_800_000_000 + 99*2); !s.doubtful(at) || s.doubtful(at+2) || s.doubtful(0) {
+	if at := int64(1_800_000_000 + 99*2); !s.doubtful(at, false) || s.doubtful(at+2, false) || s.doubtful(0, false) {
 		t.Errorf("forgotten is %d, want about %d", s.forgotten, at)
 	}
 	learn(noteOfMessage(5000, now), now+8*day-1200)

@@ -283,17 +283,7 @@ func (c *serviceClient) Messages(ctx context.Context, conv tim.Conversation, q t
 	return out, nil
 }
 
-func (s *service) messages() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	n := 0
-	for _, c := range s.convs {
-		n += len(c.msgs)
-	}
-	return n
-}
-
-// unacked says how many reports of online accounts the service still keeps.
+// kept says how many reports of online accounts the service still keeps.
 func (s *service) kept() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

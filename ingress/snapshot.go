@@ -17,8 +17,8 @@ const snapshotVersion = 1
 // seenView is a projection at one moment, for a snapshot that is written while
 // it goes on.
 type seenView struct {
-	position, max   uint64
-	now, forgotten  int64
+	now             int64
+	forgotten       int64
 	groupsForgotten int64
 	marks           markView
 	groups          map[tim.GroupID]group
@@ -29,8 +29,7 @@ type seenView struct {
 
 func (s *seen) view() seenView {
 	v := seenView{
-		position: s.position, now: s.now,
-		forgotten: s.forgotten, groupsForgotten: s.groupsForgotten,
+		now: s.now, forgotten: s.forgotten, groupsForgotten: s.groupsForgotten,
 		marks:    s.hashes.view(),
 		groups:   make(map[tim.GroupID]group, len(s.groups)),
 		talks:    maps.Clone(s.talks),
@@ -121,18 +120,16 @@ func decodeSeen(position uint64, body []byte, maxSeen int) (*seen, error) {
 	s.position = position
 	s.now, s.forgotten, s.groupsForgotten = d.varint(), d.varint(), d.varint()
 
-	for range d.count(markBytes) {
-		var h hash
-		copy(h[:], d.take(len(h)))
-		at := d.take(4)
-		if d.err != nil {
-			break
-		}
-		if s.hashes.has(h) {
+	marks := d.count(markBytes)
+	s.hashes.grow(marks)
+	for range marks {
+		b := d.take(markBytes)
+		m := mark{hash: hash(b), at: binary.LittleEndian.Uint32(b[16:]), said: binary.LittleEndian.Uint32(b[20:])}
+		if s.hashes.has(m.hash) {
 			d.fail("a message twice")
 			break
 		}
-		s.hashes.put(mark{hash: h, at: binary.LittleEndian.Uint32(at)})
+		s.hashes.put(m)
 	}
 	for range d.count(7) {
 		id := tim.GroupID(d.string())

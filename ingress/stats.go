@@ -33,9 +33,9 @@ type Stats struct {
 	Full      bool
 	FullSince time.Time
 	// Seen is how many messages are remembered one by one, Groups how many
-	// groups by their sequence. Horizon is when the newest message that had to
-	// be forgotten was journaled, zero while none was: whether something said
-	// before that was recorded cannot be told.
+	// groups by their sequence. Horizon is when the newest of those that had to
+	// be forgotten was said, zero while none was: whether something said by
+	// then was recorded cannot be told.
 	Seen, Groups int
 	Horizon      time.Time
 	// Accounts has the accounts with a handler, or of which something is known.

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -147,12 +146,13 @@ func (u *unit) tellBy(sender tim.UserID) {
 // those online now is in no history, so it waits for none.
 func (u *unit) place(first mapping.Fact, conv tim.Conversation, online bool) {
 	u.at = first.Key.Time
-	switch {
-	case first.Event.Type() != mapping.TypeMessagePosted || online:
-	case first.Key.Kind == mapping.KeyGroupSeq:
+	if first.Event.Type() != mapping.TypeMessagePosted {
+		return
+	}
+	if first.Key.Kind == mapping.KeyGroupSeq {
 		u.group, u.seq = first.Key.Group, first.Key.Seq
-		u.conv, u.in = first.Event.Subject(), tim.Group(first.Key.Group)
-	case conv.Type == tim.ConvC2C:
+	}
+	if !online && (u.group != "" || conv.Type == tim.ConvC2C) {
 		u.conv, u.in = first.Event.Subject(), conv
 	}
 }
@@ -303,8 +303,8 @@ func (in *Ingress) unitOf(facts []mapping.Fact) (*unit, error) {
 	if self != "" {
 		u.account = in.accountOf(self)
 	}
-	var conv tim.Conversation
-	if s, err := mapping.ParseSubject(first.Event.Subject()); err == nil && strings.HasPrefix(first.Event.Subject(), "c2c/") {
+	conv := tim.Group(first.Key.Group)
+	if s, err := mapping.ParseSubject(first.Event.Subject()); err == nil && s.Group == "" {
 		conv = tim.C2C(s.Users[0])
 		if s.Users[0] == self {
 			conv = tim.C2C(s.Users[1])
