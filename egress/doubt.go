@@ -130,7 +130,7 @@ func (e *Egress) search(client tim.Client, l *lane, it *item) (*tim.Message, err
 	// lane have taken theirs.
 	for i := len(l.past.own) - 1; i >= 0; i-- {
 		m := &l.past.own[i]
-		if before(m, since) || !sameContent(&it.cmd.Send.Message, m) || e.claimed(it, m) {
+		if before(m, since) || !sameContent(&it.cmd.Send.Message, m) || e.claimed(l, it, m) {
 			continue
 		}
 		return m, nil
@@ -199,7 +199,7 @@ func (e *Egress) isRevoked(client tim.Client, it *item) (bool, error) {
 }
 
 // claimed says whether a message is known to be another command's.
-func (e *Egress) claimed(it *item, m *tim.Message) bool {
+func (e *Egress) claimed(l *lane, it *item, m *tim.Message) bool {
 	if c := e.CauseOf(m.Sender, m.Conversation(), m.Rand, m.MsgID); c != nil {
 		return *c != *it.cmd.Cause()
 	}
@@ -207,7 +207,7 @@ func (e *Egress) claimed(it *item, m *tim.Message) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	_, taken := e.state.claims.get(k)
-	return taken
+	return taken || k == l.latest
 }
 
 // claimKey names a message among those taken for a command's.

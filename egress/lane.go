@@ -22,7 +22,11 @@ type laneKey struct {
 // a goroutine as long as it has commands.
 type lane struct {
 	queue []*item // the first is being carried out
-	past  *past   // of the lane's goroutine: what was read of the history
+
+	// Of the lane's goroutine: what was read of the history, and the message
+	// of the command before, whose outcome may not be journaled yet.
+	past   *past
+	latest key
 }
 
 // item is an unfinished command in its lane.
@@ -62,26 +66,42 @@ func (e *Egress) dispatch(it *item) {
 	l.queue = append(l.queue, it)
 }
 
-// runLane carries out a lane's commands one after the other.
+// runLane carries out a lane's commands one after the other. While a
+// command's outcome is being journaled the next one is started already: its
+// call comes after the first one's answer, and its outcome after the first
+// one's outcome. Should the process end between, both are in doubt, and are
+// settled in their order.
 func (e *Egress) runLane(k laneKey, l *lane) {
+	outcome := make(chan error, 1) // of the command before
+	outcome <- nil
 	for {
 		e.mu.Lock()
 		if len(l.queue) == 0 {
-			delete(e.lanes, k)
 			e.mu.Unlock()
-			return
+			err := <-outcome
+			e.mu.Lock()
+			if err != nil || len(l.queue) == 0 {
+				delete(e.lanes, k)
+				e.mu.Unlock()
+				return
+			}
+			outcome <- nil
 		}
 		it := l.queue[0]
 		e.mu.Unlock()
 
-		if err := e.carryOut(l, it); err != nil {
+		v, err := e.carryOut(l, it)
+		if before := <-outcome; err != nil || before != nil {
 			return // the process ends; what is unfinished is taken up by the next
 		}
-
+		if v.posted != nil {
+			l.latest = claimKey(it.o.account, *v.posted)
+		}
 		e.mu.Lock()
 		l.queue[0] = nil
 		l.queue = l.queue[1:]
 		e.mu.Unlock()
+		e.working.Go(func() { outcome <- e.finish(it, v) })
 	}
 }
 
@@ -133,15 +153,15 @@ type next struct {
 	wait    time.Duration
 }
 
-// carryOut does one command, however often it has to be tried. An error means
-// that the process ends before the command does.
-func (e *Egress) carryOut(l *lane, it *item) error {
+// carryOut does one command, however often it has to be tried, and says how it
+// ended. An error means that the process ends before the command does.
+func (e *Egress) carryOut(l *lane, it *item) (*verdict, error) {
 	if it.broken != nil {
 		err := mapping.ErrorOf(it.broken)
 		if _, ok := mapping.AsReject(it.broken); !ok {
 			err.Code = mapping.RejectMalformed
 		}
-		return e.finish(it, &verdict{err: err, lost: it.doubt})
+		return &verdict{err: err, lost: it.doubt}, nil
 	}
 	if it.doubt {
 		e.count(func(s *Stats) { s.Doubts++ })
@@ -151,7 +171,7 @@ func (e *Egress) carryOut(l *lane, it *item) error {
 	for {
 		client, v, waited, err := e.ready(it)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if waited {
 			retry.tries = 0
@@ -160,14 +180,14 @@ func (e *Egress) carryOut(l *lane, it *item) error {
 		if v == nil {
 			n, err = e.try(client, l, it, &retry)
 			if err != nil {
-				return err
+				return nil, err
 			}
 		}
 		if n.verdict != nil {
-			return e.finish(it, n.verdict)
+			return n.verdict, nil
 		}
 		if err := e.pause(it, n.wait); err != nil {
-			return err
+			return nil, err
 		}
 	}
 }
