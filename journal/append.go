@@ -175,7 +175,7 @@ func (j *Journal) write() {
 			clear(group)
 			continue
 		}
-		if !j.current().mark && j.Err() == nil {
+		if !j.tail().mark && j.Err() == nil {
 			idle.Reset(j.opts.markAfter)
 		}
 		select {
@@ -265,7 +265,7 @@ func (j *Journal) commit(group []*request) error {
 	if err := j.withinBudget(size); err != nil {
 		return err
 	}
-	s := j.current()
+	s := j.tail()
 	now := j.opts.Now().UTC()
 	next := s.next
 	for _, r := range group {
@@ -284,7 +284,7 @@ func (j *Journal) commit(group []*request) error {
 
 // mark writes an empty commit: it says that everything before it is on disk.
 func (j *Journal) mark() {
-	s := j.current()
+	s := j.tail()
 	if s.mark || s.commits == 0 || j.Err() != nil || j.withinBudget(commitHeaderSize) != nil {
 		return
 	}
