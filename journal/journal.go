@@ -204,9 +204,9 @@ func (j *Journal) Last() uint64 {
 // current returns the active segment. j.mu is held, or nobody else is there yet.
 func (j *Journal) current() *segment { return j.segments[len(j.segments)-1] }
 
-// tail returns the active segment, for the writer: the list of segments also
+// writing returns the active segment, for the writer: the list of segments also
 // changes at its front, under another goroutine's hands.
-func (j *Journal) tail() *segment {
+func (j *Journal) writing() *segment {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	return j.current()

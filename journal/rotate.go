@@ -22,7 +22,7 @@ var errLater = errors.New("journal: try again later")
 //
 // ErrFull (no space) and errLater mean that nothing has changed.
 func (j *Journal) rotate() error {
-	old := j.tail()
+	old := j.writing()
 	next, f, allocated, err := j.createSegment(j.id, old.next, old.chain)
 	if err != nil {
 		return err

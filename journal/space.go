@@ -41,7 +41,7 @@ func (j *Journal) roomLocked(need, free int64) bool {
 // an ordinary append of need bytes: the reserve, and the footer that seals it,
 // must still fit behind.
 func (j *Journal) wanted(need int64) int64 {
-	end := j.tail().end + need
+	end := j.writing().end + need
 	footer := (end/indexEvery+2)*indexEntrySize + trailerSize
 	return end + j.opts.Reserve + footer
 }
@@ -74,7 +74,7 @@ func (j *Journal) makeRoom(need int64) error {
 	if !room {
 		return fmt.Errorf("%w: %d bytes are free", ErrFull, free)
 	}
-	s := j.tail()
+	s := j.writing()
 	if s.entries > 0 && s.end+need > j.opts.SegmentBytes && s.end >= j.rotateAt {
 		err := j.rotate()
 		if errors.Is(err, ErrFull) || errors.Is(err, errLater) {
