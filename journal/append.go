@@ -175,7 +175,7 @@ func (j *Journal) write() {
 			clear(group)
 			continue
 		}
-		if !j.writing().mark && j.Err() == nil {
+		if !j.writing.mark && j.Err() == nil {
 			idle.Reset(j.opts.markAfter)
 		}
 		select {
@@ -265,7 +265,7 @@ func (j *Journal) commit(group []*request) error {
 	if err := j.withinBudget(size); err != nil {
 		return err
 	}
-	s := j.writing()
+	s := j.writing
 	now := j.opts.Now().UTC()
 	next := s.next
 	for _, r := range group {
@@ -284,7 +284,7 @@ func (j *Journal) commit(group []*request) error {
 
 // mark writes an empty commit: it says that everything before it is on disk.
 func (j *Journal) mark() {
-	s := j.writing()
+	s := j.writing
 	if s.mark || s.commits == 0 || j.Err() != nil || j.withinBudget(commitHeaderSize) != nil {
 		return
 	}

@@ -30,7 +30,7 @@ type Journal struct {
 	full    atomic.Bool           // the last ordinary append was refused
 
 	// mu guards what follows. Only the writer changes the active segment and
-	// what belongs to it, so it reads those without the lock.
+	// what is allocated for it, so it reads those without the lock.
 	mu       sync.RWMutex
 	segments []*segment // oldest first; the last is active, the others sealed
 	bytes    int64      // length of all segments
@@ -49,6 +49,7 @@ type Journal struct {
 
 	// The writer's own.
 	active   File
+	writing  *segment // the active one
 	rotateAt int64 // length below which beginning the next segment is not tried again
 }
 
@@ -97,6 +98,7 @@ func Open(dir string, opts Options) (*Journal, error) {
 		_ = lock.Close()
 		return nil, err
 	}
+	j.writing = j.current()
 	go j.write()
 	return j, nil
 }
@@ -201,16 +203,9 @@ func (j *Journal) Last() uint64 {
 	return j.current().next - 1
 }
 
-// current returns the active segment. j.mu is held, or nobody else is there yet.
+// current returns the active segment. j.mu is held, or nobody else is there yet:
+// the list also changes at its front, under the hands of whoever deletes.
 func (j *Journal) current() *segment { return j.segments[len(j.segments)-1] }
-
-// writing returns the active segment, for the writer: the list of segments also
-// changes at its front, under another goroutine's hands.
-func (j *Journal) writing() *segment {
-	j.mu.RLock()
-	defer j.mu.RUnlock()
-	return j.current()
-}
 
 // Stats are figures for metrics and readiness.
 type Stats struct {

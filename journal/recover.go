@@ -49,7 +49,7 @@ func (j *Journal) recover() error {
 			return fmt.Errorf("journal: write the id: %w", err)
 		}
 	}
-	if !j.allocate(j.active, 0) {
+	if !j.allocate(j.active, j.current().end) {
 		j.full.Store(true) // found out again by the first append
 	}
 	return nil

@@ -22,7 +22,7 @@ var errLater = errors.New("journal: try again later")
 //
 // ErrFull (no space) and errLater mean that nothing has changed.
 func (j *Journal) rotate() error {
-	old := j.writing()
+	old := j.writing
 	next, f, allocated, err := j.createSegment(j.id, old.next, old.chain)
 	if err != nil {
 		return err
@@ -51,7 +51,7 @@ func (j *Journal) rotate() error {
 		_ = f.Close()
 		return j.fail("close a segment", err)
 	}
-	j.active = f
+	j.active, j.writing = f, next
 	j.rotateAt = 0
 	j.mu.Lock()
 	old.sealed = true

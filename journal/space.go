@@ -28,7 +28,7 @@ func (j *Journal) roomLocked(need, free int64) bool {
 	}
 	missing := need
 	if !j.unallocated {
-		missing = max(0, j.wanted(need)-j.allocated)
+		missing = max(0, j.wanted(j.current().end+need)-j.allocated)
 	}
 	mark := o.HighWater
 	if j.full.Load() {
@@ -38,10 +38,9 @@ func (j *Journal) roomLocked(need, free int64) bool {
 }
 
 // wanted is the length to which the active segment must have its blocks before
-// an ordinary append of need bytes: the reserve, and the footer that seals it,
-// must still fit behind.
-func (j *Journal) wanted(need int64) int64 {
-	end := j.writing().end + need
+// an ordinary append that takes it to end: the reserve, and the footer that
+// seals it, must still fit behind.
+func (j *Journal) wanted(end int64) int64 {
 	footer := (end/indexEvery+2)*indexEntrySize + trailerSize
 	return end + j.opts.Reserve + footer
 }
@@ -74,7 +73,7 @@ func (j *Journal) makeRoom(need int64) error {
 	if !room {
 		return fmt.Errorf("%w: %d bytes are free", ErrFull, free)
 	}
-	s := j.writing()
+	s := j.writing
 	if s.entries > 0 && s.end+need > j.opts.SegmentBytes && s.end >= j.rotateAt {
 		err := j.rotate()
 		if errors.Is(err, ErrFull) || errors.Is(err, errLater) {
@@ -84,16 +83,16 @@ func (j *Journal) makeRoom(need int64) error {
 			return err
 		}
 	}
-	if !j.allocate(j.active, need) {
+	if !j.allocate(j.active, j.writing.end+need) {
 		return fmt.Errorf("%w: the reserve cannot be kept", ErrFull)
 	}
 	return nil
 }
 
-// allocate makes sure that the active segment has its blocks for need bytes and
-// the reserve behind them, if the file system can do that.
-func (j *Journal) allocate(f File, need int64) bool {
-	want := j.wanted(need)
+// allocate makes sure that the active segment has its blocks up to end and for
+// the reserve behind that, if the file system can do that.
+func (j *Journal) allocate(f File, end int64) bool {
+	want := j.wanted(end)
 	if j.unallocated || want <= j.allocated {
 		return true
 	}
