@@ -2,12 +2,14 @@ package ingress
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/timbridge/timbridge/journal"
+	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/tim"
 )
 
@@ -82,6 +84,59 @@ func BenchmarkReports(b *testing.B) {
 			}
 			if err := j.Close(); err != nil {
 				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// BenchmarkReplay measures how fast the projection is rebuilt from the journal.
+func BenchmarkReplay(b *testing.B) {
+	in := New(Config{}, Deps{App: testApp})
+	acct := in.accountOf("bridge")
+	var entries []journal.Entry
+	for i := range 10000 {
+		m := tim.Message{
+			Sender: "alice", ConvType: tim.ConvC2C, ConvID: "alice", Seq: uint64(i), Rand: uint64(i),
+			ServerTime: 1700000000, Elems: []tim.Elem{tim.TextElem{Content: "hello"}},
+		}
+		u := in.messageUnit(mapping.Observation{App: testApp, Account: "bridge"}, acct, &m)
+		e := entryOf(u.facts[0])
+		e.Position, e.Time = uint64(i+1), time.Unix(1700000000, 0)
+		entries = append(entries, e)
+	}
+	b.ReportAllocs()
+	for i := range b.N {
+		e := entries[i%len(entries)]
+		e.Position = uint64(i + 1)
+		if err := in.Apply(e); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkSeen measures what a message costs the projection that has n already.
+func BenchmarkSeen(b *testing.B) {
+	for _, n := range []int{10_000, 100_000, 1_000_000, 4_000_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			s := newSeen(DefaultMaxSeen)
+			pos := uint64(0)
+			for i := range n {
+				pos++
+				note := noteOfMessage(i, 1_800_000_000)
+				s.apply(pos, 1_800_000_000, &note)
+			}
+			notes := make([]note, 1<<16)
+			for i := range notes {
+				notes[i] = noteOfMessage(n+i, 1_800_000_000)
+			}
+			b.ResetTimer()
+			for i := range b.N {
+				pos++
+				note := &notes[i%len(notes)]
+				if i >= len(notes) {
+					binary.LittleEndian.PutUint64(note.hash[8:], pos)
+				}
+				s.apply(pos, 1_800_000_000, note)
 			}
 		})
 	}

@@ -31,7 +31,7 @@ func (a action) String() string { return fmt.Sprintf("%s(%d,%d,%d)", a.do, a.acc
 var actions = []string{
 	"say", "say", "say", "say", "deliver", "deliver", "deliver", "deliver", "deliver", "shuffle", "twice",
 	"send", "send", "post", "post", "cut", "back", "back", "crash", "pause", "wait", "trouble",
-	"rest", "stranger", "stranger",
+	"rest", "stranger", "stranger", "full", "space", "space",
 }
 
 func drawActions() *rapid.Generator[[]action] {
@@ -268,6 +268,7 @@ func (w *world) do(a action) {
 		w.catchUp(user)
 	case "crash":
 		w.crash()
+		w.j.setFull(false)
 		w.start()
 		w.begin()
 	case "pause":
@@ -283,6 +284,10 @@ func (w *world) do(a action) {
 		w.strangers++
 		w.svc.send(tim.UserID(fmt.Sprint("stranger", w.strangers)), tim.C2C(user), "x")
 		time.Sleep(time.Second)
+	case "full":
+		w.j.setFull(true)
+	case "space":
+		w.j.setFull(false)
 	case "wait":
 		time.Sleep(time.Duration(a.n*a.n) * 20 * time.Millisecond)
 	case "trouble":
@@ -321,6 +326,7 @@ func (w *world) run(list []action) error {
 		w.do(a)
 	}
 	// In the end everything is up again, and handed out.
+	w.j.setFull(false)
 	w.svc.mu.Lock()
 	w.svc.historyErrors, w.svc.historyDelay = nil, 0
 	w.svc.mu.Unlock()
