@@ -37,6 +37,9 @@ type Harness struct {
 	// LargerThanMax is the size of an event's data that the broker will never
 	// take; 0 where there is none.
 	LargerThanMax int
+	// Parallel says that brokers do not disturb each other, so that tests may
+	// run side by side.
+	Parallel bool
 	// MaxCommandBytes is what the harness sets as the largest command taken.
 	MaxCommandBytes int
 }
@@ -156,6 +159,9 @@ type suite struct {
 func Run(t *testing.T, h Harness) {
 	for _, c := range slices.Concat(publishCases, lossCases, faultCases, commandCases, poisonCases, deskCases) {
 		t.Run(c.name, func(t *testing.T) {
+			if h.Parallel {
+				t.Parallel()
+			}
 			broker := h.Start(t)
 			if what := c.needs.missing(&h, broker); what != "" {
 				t.Skipf("this broker's harness has no way: %s", what)

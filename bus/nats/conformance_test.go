@@ -19,6 +19,7 @@ import (
 func TestConformance(t *testing.T) {
 	bustest.Run(t, bustest.Harness{
 		Start:           startBroker,
+		Parallel:        true,
 		AttributePrefix: attributePrefix,
 		PublishOnce:     true,
 		FencedForever:   true,
