@@ -685,6 +685,251 @@ func TestFullJournal(t *testing.T) {
 	})
 }
 
+func outcomes(entries []journal.Entry) (ids []string) {
+	for _, e := range entries {
+		if e.Kind == journal.KindOutcome {
+			ids = append(ids, string(e.Body))
+		}
+	}
+	return ids
+}
+
+func TestJournalThatIsFullInTheMiddleOfABatch(t *testing.T) {
+	for _, name := range []string{"in the part on disk", "in the rest"} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				svc := newService(true)
+				svc.group(team, alice, bridge)
+				r := newRig(t, svc, Config{})
+				defer r.stop()
+				r.signIn(bridge)
+				svc.send(alice, tim.Group(team), "1")
+				r.deliverAll(bridge)
+				at := 1500
+				if name == "in the part on disk" {
+					at = 500
+				}
+				var want []string
+				var msgs []tim.Message
+				var mine, other tim.Message
+				for i := 2; i <= 2500; i++ {
+					if i == at {
+						mine = svc.send(bridge, tim.Group(team), fmt.Sprint(i))
+					} else {
+						msgs = append(msgs, svc.send(alice, tim.Group(team), fmt.Sprint(i)))
+					}
+					want = append(want, fmt.Sprint(i))
+				}
+				other = svc.send(bridge, tim.C2C(bob), "other")
+				// All of it is one batch, as the appender is busy when it comes.
+				r.j.delay = time.Second
+				go svc.tell(bridge, tim.Unrecognized{Name: "x", Raw: []byte("1")})
+				synctest.Wait()
+				acked := false
+				handler := svc.accounts[bridge].handler
+				go handler(tim.Report{Account: bridge, Event: tim.MessagesReceived{Messages: msgs}, Ack: func() { acked = true }})
+				r.j.mu.Lock()
+				r.j.fullIn = 2 // the one under way, and the first part of the batch
+				r.j.mu.Unlock()
+				began := time.Now()
+				done := make(chan error, 2)
+				for i, m := range []tim.Message{mine, other} {
+					go func() {
+						_, err := r.in.Post(context.Background(), postedFacts(t, bridge, m), outcome(fmt.Sprint(i)))
+						done <- err
+					}()
+				}
+				for range 2 {
+					if err := <-done; err != nil {
+						t.Fatal(err)
+					}
+				}
+				if d := time.Since(began); d > DefaultPostWait {
+					t.Errorf("the outcomes took %v", d)
+				}
+				if got := outcomes(r.j.all()); len(got) != 2 {
+					t.Errorf("outcomes %v", got)
+				}
+				if acked {
+					t.Error("acknowledged while it waits")
+				}
+				r.j.setFull(false)
+				time.Sleep(time.Minute)
+				got := said(t, r.j.all())
+				if i := slices.Index(got, "other"); i < 0 || !slices.Equal(slices.Delete(got, i, i+1)[1:], want) {
+					t.Errorf("%d messages: %v", len(got), got)
+				}
+				if got := outcomes(r.j.all()); len(got) != 2 {
+					t.Errorf("outcomes %v", got)
+				}
+				if !acked {
+					t.Error("not acknowledged")
+				}
+				r.checkReplay()
+			})
+		})
+	}
+}
+
+func TestGapWaitsForTheAccountToComeBack(t *testing.T) {
+	for _, name := range []string{"before it is read", "while it is read"} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, func(t *testing.T) {
+				svc := newService(false)
+				svc.group(team, alice, bridge)
+				r := newRig(t, svc, Config{GapGiveUp: 10 * time.Second})
+				defer r.stop()
+				r.signIn(bridge)
+				for i := range 3 {
+					svc.send(alice, tim.Group(team), fmt.Sprint(i))
+				}
+				svc.deliver(bridge, 0, false)
+				svc.deliver(bridge, 1, false)
+				if name == "while it is read" {
+					svc.historyDelay = time.Minute
+					time.Sleep(2 * time.Second)
+				}
+				svc.cut(bridge)
+				svc.tell(bridge, tim.ConnectionChanged{Status: tim.NetworkDisconnected})
+				time.Sleep(time.Hour)
+				r.wantSaid("0")
+				svc.historyDelay = 0
+				svc.signIn(bridge, svc.accounts[bridge].handler)
+				svc.tell(bridge, tim.ConnectionChanged{Status: tim.NetworkConnected})
+				if err := r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{}); err != nil {
+					t.Fatal(err)
+				}
+				r.settle()
+				r.wantSaid("0", "1", "2")
+				if s := r.in.Stats(); s.Gaps != 0 || s.Waiting != 0 {
+					t.Errorf("%+v", s)
+				}
+			})
+		})
+	}
+}
+
+func TestCatchUpInPlaceOfAnotherAcknowledgesAll(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(true)
+		r := newRig(t, svc, Config{MaxHeld: 2})
+		r.signIn(bridge)
+		svc.send(alice, tim.C2C(bridge), "a0")
+		r.deliverAll(bridge)
+		r.restart()
+		defer r.stop()
+		svc.historyDelay = time.Second
+		svc.signIn(bridge, r.in.Handler(bridge))
+		first := make(chan error, 1)
+		go func() {
+			first <- r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{})
+		}()
+		for i := 1; i < 20; i++ {
+			svc.send(alice, tim.C2C(bridge), fmt.Sprint("a", i))
+			svc.deliver(bridge, 0, false)
+		}
+		time.Sleep(1500 * time.Millisecond)
+		if err := r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := <-first; !errors.Is(err, ErrInterrupted) {
+			t.Errorf("the first one: %v", err)
+		}
+		r.settle()
+		if got := said(t, r.j.all()); len(got) != 20 || !slices.IsSortedFunc(got, byNumber) {
+			t.Errorf("%v", got)
+		}
+		r.checkAcked()
+	})
+}
+
+func TestRevocations(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		svc.group(team, alice, bridge)
+		r := newRig(t, svc, Config{})
+		defer r.stop()
+		r.signIn(bridge)
+		var msgs []tim.Message
+		for i := range 4 {
+			msgs = append(msgs, svc.send(alice, tim.Group(team), fmt.Sprint(i)))
+		}
+		svc.deliver(bridge, 0, false)
+		svc.deliver(bridge, 1, false) // "2" waits for "1", and so does its revocation
+		for range 2 {
+			svc.tell(bridge, tim.MessagesRevoked{Locators: []tim.MsgLocator{msgs[2].Locator()}})
+		}
+		r.settle()
+		if got := facts(t, r.j.all(), mapping.TypeMessageRevoked); len(got) != 0 {
+			t.Errorf("revoked before it was posted: %v", got)
+		}
+		r.deliverAll(bridge)
+		svc.tell(bridge, tim.MessagesRevoked{Locators: []tim.MsgLocator{msgs[0].Locator()}})
+		r.settle()
+		r.wantSaid("0", "1", "2", "3")
+		if got := facts(t, r.j.all(), mapping.TypeMessageRevoked); !slices.Equal(got, []string{"group/team/3/revoked", "group/team/1/revoked"}) {
+			t.Errorf("revoked: %v", got)
+		}
+		// What was revoked while nobody was told comes out of history as such.
+		svc.cut(bridge)
+		svc.tell(bridge, tim.ConnectionChanged{Status: tim.NetworkDisconnected})
+		gone := svc.send(alice, tim.C2C(bridge), "gone")
+		svc.convs["c2c/alice/bridge"].msgs[0].Status = tim.MsgRevoked
+		svc.cut(bridge)
+		svc.signIn(bridge, svc.accounts[bridge].handler)
+		if err := r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		r.settle()
+		id := mapping.MessageID(alice, gone) + "/revoked"
+		if got := facts(t, r.j.all(), mapping.TypeMessageRevoked); len(got) != 3 || got[2] != id {
+			t.Errorf("revoked: %v, want %s", got, id)
+		}
+		r.checkReplay()
+	})
+}
+
+func TestReportsWithoutAConversation(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(true)
+		r := newRig(t, svc, Config{})
+		defer r.stop()
+		// They flow before any catch-up, each once where it can be known again.
+		svc.signIn(bridge, r.in.Handler(bridge))
+		handler := svc.accounts[bridge].handler
+		acks := 0
+		for range 2 {
+			for i, e := range []tim.Event{
+				tim.Unrecognized{Name: "TIMSomethingNew", Raw: []byte(`{"a":1}`)}, tim.KickedOffline{}, tim.UserSigExpired{},
+			} {
+				handler(tim.Report{Number: uint64(i + 1), Account: bridge, Event: e, Ack: func() { acks++ }})
+			}
+		}
+		handler(tim.Report{Account: bridge, Event: tim.Unrecognized{Name: "TIMSomethingNew", Raw: []byte("not JSON")}, Ack: func() { acks++ }})
+		handler(tim.Report{Account: bridge, Event: tim.MessagesReceived{}, Ack: func() { acks++ }})
+		handler(tim.Report{Account: bridge, Event: strangeEvent{}, Ack: func() { acks++ }})
+		r.settle()
+		if acks != 9 {
+			t.Errorf("%d acknowledgements, want 9", acks)
+		}
+		for typ, want := range map[string]int{
+			mapping.TypeUnrecognized: 3, mapping.TypeAccountKickedOffline: 1, mapping.TypeAccountUserSigExpired: 1,
+		} {
+			if got := facts(t, r.j.all(), typ); len(got) != want {
+				t.Errorf("%s: %v, want %d", typ, got, want)
+			}
+		}
+		if s := r.in.Stats(); s.Repeats != 3 {
+			t.Errorf("%+v", s)
+		}
+		r.checkReplay()
+	})
+}
+
+type strangeEvent struct{}
+
+func (strangeEvent) Callback() string { return "TIMStrangeCallback" }
+
 func TestSendsDoNotHideWhatIsNotToldYet(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		svc := newService(false)

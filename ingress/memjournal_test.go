@@ -16,6 +16,7 @@ type memJournal struct {
 	mu      sync.Mutex
 	entries []journal.Entry
 	full    bool
+	fullIn  int // ordinary appends until it is full; 0: it does not become so by itself
 	reserve int // appends that the reserve still takes while it is full; negative: any number
 	failed  error
 	changed chan struct{}
@@ -46,6 +47,10 @@ func (j *memJournal) append(ctx context.Context, entries []journal.Entry, reserv
 		return 0, journal.ErrFull
 	case j.full:
 		j.reserve--
+	}
+	if j.fullIn > 0 && !reserved {
+		j.fullIn--
+		j.full = j.fullIn == 0
 	}
 	first := uint64(len(j.entries)) + 1
 	for i := range entries {
