@@ -303,6 +303,8 @@ func (in *intake) parse(r *bus.Received) (mapping.Command, error) {
 	switch {
 	case errors.Is(r.Err, bus.ErrLimit):
 		return mapping.Command{}, &mapping.RejectError{Code: mapping.RejectTooLarge, Message: r.Err.Error()}
+	case errors.Is(r.Err, bus.ErrNotAllowed):
+		return mapping.Command{}, &mapping.RejectError{Code: mapping.RejectNotAllowed, Message: r.Err.Error()}
 	case r.Err != nil:
 		return mapping.Command{}, &mapping.RejectError{Code: mapping.RejectMalformed, Message: r.Err.Error()}
 	}

@@ -29,7 +29,8 @@ const (
 const (
 	// RejectIDReused: the same source and id came before with other content.
 	RejectIDReused RejectCode = "id_reused"
-	// RejectNotAllowed: the policy in the configuration forbids it.
+	// RejectNotAllowed: the policy in the configuration forbids it, or it was
+	// published where its publisher need not be allowed what it asks for.
 	RejectNotAllowed RejectCode = "not_allowed"
 	// RejectAccountUnknown: the account is not one of the bridge's.
 	RejectAccountUnknown RejectCode = "account_unknown"

@@ -186,13 +186,17 @@ func (t *talk) show(m tim.Message) {
 		return
 	}
 	for _, el := range m.Elems {
-		t.line(m, elementText(el))
+		who := string(m.Sender) + ":"
+		if _, ok := el.(tim.GroupTipsElem); ok {
+			who = "·" // nobody said it
+		}
+		t.line(m.ServerTime, who, elementText(el))
 	}
 }
 
 // line prints one thing that was said; its further lines stand below its first.
-func (t *talk) line(m tim.Message, text string) {
-	head := fmt.Sprintf("%s %s: ", time.Unix(int64(m.ServerTime), 0).Format(time.TimeOnly), plain(string(m.Sender)))
+func (t *talk) line(at uint64, who, text string) {
+	head := fmt.Sprintf("%s %s ", time.Unix(int64(at), 0).Format(time.TimeOnly), plain(who))
 	for line := range strings.Lines(strings.TrimRight(text, "\r\n")) {
 		fmt.Fprintf(t.out, "%s%s\n", head, escape(strings.TrimRight(line, "\r\n")))
 		head = strings.Repeat(" ", utf8.RuneCountInString(head))
@@ -210,9 +214,25 @@ func elementText(el tim.Elem) string {
 		for i, u := range el.Users {
 			users[i] = string(u)
 		}
-		return "[" + el.TipType.String() + "] " + strings.Join(users, ", ")
+		return tipText(el, strings.Join(users, ", "))
 	}
 	return "[" + el.ElemType().String() + "]"
+}
+
+// tipText is what a tip of a group says of some users.
+func tipText(tip tim.GroupTipsElem, users string) string {
+	switch tip.TipType {
+	case tim.GroupTipInvite:
+		if tip.OpUser != "" {
+			return users + " joined, invited by " + string(tip.OpUser)
+		}
+		return users + " joined"
+	case tim.GroupTipQuit:
+		return string(tip.OpUser) + " left"
+	case tim.GroupTipKick:
+		return users + " was removed by " + string(tip.OpUser)
+	}
+	return strings.TrimSpace(tip.TipType.String() + " " + users)
 }
 
 // note tells the person something that nobody said.

@@ -71,8 +71,6 @@ type happened struct {
 	Name      string    `json:"name"`
 	From      time.Time `json:"from"`
 	To        time.Time `json:"to"`
-	First     uint64    `json:"first"`
-	Last      uint64    `json:"last"`
 }
 
 // eventText is what an event says, in the words of its family; the data as it
@@ -145,7 +143,11 @@ func eventText(name string, ev *event.Event) string {
 	case "im.unrecognized":
 		return h.Name
 	case "bridge.journal_damaged":
-		return fmt.Sprintf("lost positions %d to %d", h.First, h.Last)
+		var lost struct{ First, Last uint64 }
+		if json.Unmarshal(ev.Data(), &lost) != nil {
+			return raw
+		}
+		return fmt.Sprintf("lost positions %d to %d", lost.First, lost.Last)
 	}
 	return raw
 }

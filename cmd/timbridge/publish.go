@@ -115,11 +115,12 @@ func (p publishing) await(ctx context.Context, e *env, b bus.Bus, command *event
 			continue
 		}
 		o, err := mapping.ParseOutcome(r.Event)
-		if err != nil || o.Command.Source != commandSource || o.Command.ID != command.ID() {
+		if err != nil {
 			continue
 		}
+		// What could not be read is known by its place alone.
 		mine := o.Position.Offset == at.Offset && o.Position.Target == string(at.Target)
-		if !mine {
+		if !mine && o.Command.Source == commandSource && o.Command.ID == command.ID() {
 			if mine, err = isRepeat(limited, b, o, command); err != nil {
 				return err
 			}

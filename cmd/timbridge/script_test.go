@@ -1,0 +1,258 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"timbridge": main})
+}
+
+// TestScripts runs the program as people and scripts do. Each script has a
+// folder of its own with a config.hcl whose ports are free; $IM, $BUS and
+// $HTTP are their addresses.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script",
+		Setup: func(e *testscript.Env) error {
+			return prepare(e.WorkDir, func(name, value string) { e.Setenv(name, value) })
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":    exits,
+			"ready":    ready,
+			"publish":  publishRaw,
+			"occupy":   occupy,
+			"spoil":    spoil,
+			"filled":   filled,
+			"jsonline": jsonLines,
+			"setenv":   setenv,
+		},
+	})
+}
+
+// prepare gives the configurations of a script free ports; a script without
+// one gets the defaults.
+func prepare(dir string, setenv func(name, value string)) error {
+	ports := map[string]string{}
+	for _, name := range []string{"IM", "BUS", "HTTP"} {
+		port, err := freePort()
+		if err != nil {
+			return err
+		}
+		ports[name] = fmt.Sprintf("127.0.0.1:%d", port)
+		setenv(name, ports[name])
+	}
+	setenv("TZ", "UTC")
+	files, err := filepath.Glob(filepath.Join(dir, "*.hcl"))
+	if err != nil {
+		return err
+	}
+	main := filepath.Join(dir, "config.hcl")
+	if !slices.Contains(files, main) {
+		if err := os.WriteFile(main, []byte(defaultsElsewhere), 0o600); err != nil {
+			return err
+		}
+		files = append(files, main)
+	}
+	for _, path := range files {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		for name, address := range ports {
+			text = bytes.ReplaceAll(text, []byte("$"+name), []byte(address))
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// defaultsElsewhere is the default configuration at other addresses.
+const defaultsElsewhere = `app "demo" {
+  driver "sandbox" { listen = "$IM" }
+}
+bus "nats" { listen = "$BUS" }
+http { listen = "$HTTP" }
+`
+
+var (
+	portMu    sync.Mutex // guards givenPort
+	givenPort = map[int]bool{}
+)
+
+// freePort gives one that nobody listens on, each once, and below those from
+// which the kernel gives connections theirs.
+func freePort() (int, error) {
+	portMu.Lock()
+	defer portMu.Unlock()
+	for range 1000 {
+		port := 20000 + rand.IntN(12000)
+		if givenPort[port] {
+			continue
+		}
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		givenPort[port] = true
+		return port, l.Close()
+	}
+	return 0, errors.New("no port is free")
+}
+
+// exits runs a program that must end with a code: exits 2 timbridge send
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits code program [args...]")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	err = ts.Exec(args[1], args[2:]...)
+	var ended *exec.ExitError
+	if errors.As(err, &ended) {
+		got = ended.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, not %d", got, want)
+	}
+}
+
+// ready waits until the bridge says that it is ready; "! ready" until it says
+// that it is not: ready $HTTP
+func ready(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) != 1 {
+		ts.Fatalf("usage: ready address")
+	}
+	last := ""
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		res, err := http.Get("http://" + args[0] + "/ready")
+		if err != nil {
+			last = err.Error()
+			continue
+		}
+		last = res.Status
+		ts.Check(res.Body.Close())
+		if (res.StatusCode == http.StatusOK) != neg {
+			return
+		}
+	}
+	ts.Fatalf("the bridge did not become so within 20 s: %s", last)
+}
+
+// publishRaw publishes a message as it is, as any NATS client may:
+// publish subject file [header=value ...]
+func publishRaw(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: publish subject file [header=value...]")
+	}
+	token := strings.TrimSpace(ts.ReadFile("data/bus.token"))
+	nc, err := nats.Connect("nats://"+ts.Getenv("BUS"), nats.Token(token))
+	ts.Check(err)
+	defer nc.Close()
+	js, err := jetstream.New(nc)
+	ts.Check(err)
+	msg := nats.NewMsg(args[0])
+	msg.Data = []byte(ts.ReadFile(args[1]))
+	for _, h := range args[2:] {
+		name, value, _ := strings.Cut(h, "=")
+		msg.Header[name] = append(msg.Header[name], value)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	_, err = js.PublishMsg(ctx, msg)
+	ts.Check(err)
+}
+
+// occupy listens on an address until the script ends.
+func occupy(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: occupy address")
+	}
+	l, err := net.Listen("tcp", args[0])
+	ts.Check(err)
+	ts.Defer(func() { _ = l.Close() })
+}
+
+// spoil changes one byte of a file, in its middle: spoil data/journal/*.seg
+func spoil(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: spoil pattern")
+	}
+	files, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(files) == 0 {
+		ts.Fatalf("no file %s", args[0])
+	}
+	b, err := os.ReadFile(files[0])
+	ts.Check(err)
+	b[len(b)/2] ^= 0xff
+	ts.Check(os.WriteFile(files[0], b, 0o600))
+}
+
+// filled writes a file of so many letters: filled file 100000
+func filled(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: filled file size")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Repeat([]byte("x"), n), 0o600))
+}
+
+// jsonLines says whether a file, or stdout or stderr, is JSON and nothing else,
+// one document a line: jsonline stdout
+func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: jsonline file")
+	}
+	text := ts.ReadFile(args[0])
+	if text == "" {
+		ts.Fatalf("%s is empty", args[0])
+	}
+	for line := range strings.Lines(text) {
+		if !json.Valid([]byte(line)) {
+			ts.Fatalf("no JSON: %s", line)
+		}
+	}
+}
+
+// setenv takes a variable from what the last program printed:
+// setenv GROUP 'group (\S+)'
+func setenv(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: setenv name pattern")
+	}
+	pattern, err := regexp.Compile(args[1])
+	ts.Check(err)
+	m := pattern.FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(m) != 2 {
+		ts.Fatalf("%s does not match what was printed", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
