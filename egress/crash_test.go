@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/journal"
 	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/tim"
 )
@@ -27,16 +28,17 @@ type life struct {
 	step  string // where it ends, "" nowhere
 	count int    // at which time it comes there
 
-	mu    sync.Mutex
-	seen  int
-	over  bool
-	image string        // the journal's directory, as it was at the end
-	ended chan struct{} // closed when it is over
-	freed chan struct{} // closed when its goroutines may go on into nowhere
+	mu       sync.Mutex
+	seen     int
+	over     bool
+	image    string           // the journal's directory, as it was at the end
+	snapshot *journal.Section // saved a moment before
+	ended    chan struct{}    // closed when it is over
+	freed    chan struct{}    // closed when its goroutines may go on into nowhere
 }
 
 func newLife(r *rig, dir, step string, count int) *life {
-	next := &rig{t: r.t, dir: dir, cfg: r.cfg, accounts: r.accounts, im: r.im, mapper: r.mapper}
+	next := &rig{segment: r.segment, t: r.t, dir: dir, cfg: r.cfg, accounts: r.accounts, im: r.im, mapper: r.mapper}
 	l := &life{rig: next, t: r.t, step: step, count: count, ended: make(chan struct{}), freed: make(chan struct{})}
 	next.bus = r.bus
 	next.steps = l.at
@@ -49,6 +51,11 @@ func (l *life) at(step string) {
 	if !l.over && step == l.step {
 		if l.seen++; l.seen == l.count {
 			l.over = true
+			position, body, err := l.egress.Save()
+			if err != nil {
+				l.t.Error(err)
+			}
+			l.snapshot = &journal.Section{Position: position, Body: body}
 			l.image = copyDir(l.t, l.dir)
 			close(l.ended)
 		}
@@ -208,6 +215,9 @@ func crashes(t *testing.T, seed uint64, randoms bool) {
 		}
 		r.accounts.set("bot", StateConnected, client)
 		publish(n)
+		if len(over) > 0 && rng.IntN(2) == 0 {
+			l.saved = over[len(over)-1].snapshot
+		}
 		l.openOn(deadBus{r.bus, l})
 		l.run()
 		over = append(over, l)

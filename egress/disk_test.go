@@ -236,3 +236,42 @@ func damage(t *testing.T, dir string, part, of int) {
 		t.Fatal(err)
 	}
 }
+
+// TestDeletedSegmentsAndNoSnapshot starts on the rest of a journal: what was
+// deleted is forgotten, and nothing is done again for it.
+func TestDeletedSegmentsAndNoSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		r.segment = 1 << 14
+		r.start()
+		const n = 100
+		for i := range n {
+			r.bus.publish(t, sendTo(strconv.Itoa(i), "bob", "text "+strconv.Itoa(i)))
+			synctest.Wait()
+		}
+		segments := r.journal.Segments()
+		if len(segments) < 4 {
+			t.Fatalf("%d segments", len(segments))
+		}
+		if _, err := r.journal.DeleteBefore(segments[2].First); err != nil {
+			t.Fatal(err)
+		}
+		r.stop()
+		time.Sleep(time.Hour)
+		r.open()
+		first := r.journal.First()
+		if first == 1 {
+			t.Fatal("nothing was deleted")
+		}
+		if err := r.egress.Repaired(t.Context(), []journal.Stretch{{First: 1, Last: first - 1}}); err != nil {
+			t.Fatal(err)
+		}
+		r.run()
+		r.bus.publish(t, sendTo("new", "bob", "new"))
+		synctest.Wait()
+		r.want("new", mapping.TypeSucceeded, "")
+		if s := r.egress.Stats(); s.Read != 1 || s.Doubts != 0 || len(r.im.sent()) != n+1 {
+			t.Errorf("%d read, %d doubts, %d sent", s.Read, s.Doubts, len(r.im.sent()))
+		}
+	})
+}

@@ -206,9 +206,11 @@ func (e *Egress) work() error {
 // since a predecessor that lost its disk may have carried it out.
 func (e *Egress) ensureBorn() error {
 	e.mu.Lock()
-	born := e.state.born
+	// Where the entry was deleted and every snapshot is lost, later ones say
+	// where reading stands.
+	known := !e.state.born.IsZero() || len(e.state.read) > 0
 	e.mu.Unlock()
-	if !born.IsZero() {
+	if known {
 		return nil
 	}
 	for wait := (backoff{min: e.cfg.RetryMin, max: e.cfg.RetryMax}); ; {

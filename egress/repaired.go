@@ -19,7 +19,9 @@ func (e *Egress) Repaired(ctx context.Context, lost []journal.Stretch) error {
 		e.mu.Lock()
 		known := s.Last <= e.state.repaired
 		e.mu.Unlock()
-		if known {
+		// What lies before the journal's first entry was deleted, after its
+		// commands were finished: only the ledger's memory of them is lost.
+		if known || s.Last < e.deps.Journal.First() {
 			continue
 		}
 		f, err := e.fateOf(s)

@@ -292,6 +292,8 @@ type rig struct {
 	relay    func() uint64
 	mapper   Mapper
 	wrap     func(*journal.Journal) Journal
+	segment  int64
+	saved    *journal.Section // what the projection is loaded from; nil: the whole journal
 
 	journal *journal.Journal
 	egress  *Egress
@@ -301,7 +303,7 @@ type rig struct {
 
 // newRig makes a rig with the account bot connected to a scripted IM service.
 func newRig(t testing.TB, cfg Config) *rig {
-	r := &rig{t: t, dir: t.TempDir(), cfg: cfg, bus: newMemBus(), accounts: &accountBook{}, im: newService(), mapper: testMapper}
+	r := &rig{segment: 1 << 20, t: t, dir: t.TempDir(), cfg: cfg, bus: newMemBus(), accounts: &accountBook{}, im: newService(), mapper: testMapper}
 	r.accounts.set("bot", StateConnected, r.im.client("bot"))
 	t.Cleanup(r.stop)
 	return r
@@ -322,7 +324,7 @@ func (r *rig) open() {
 
 func (r *rig) openOn(commands bus.CommandSource) {
 	r.t.Helper()
-	j, err := journal.Open(r.dir, journal.Options{SegmentBytes: 1 << 20, Reserve: -1})
+	j, err := journal.Open(r.dir, journal.Options{SegmentBytes: r.segment, Reserve: -1})
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -340,9 +342,17 @@ func (r *rig) openOn(commands bus.CommandSource) {
 			}
 		},
 	})
-	if err := j.Scan(0, r.egress.Apply); err != nil {
+	from := uint64(0)
+	if r.saved != nil {
+		if err := r.egress.Load(r.saved.Position, r.saved.Body); err != nil {
+			r.t.Fatal(err)
+		}
+		from = r.saved.Position + 1
+	}
+	if err := j.Scan(from, r.egress.Apply); err != nil {
 		r.t.Fatal(err)
 	}
+	r.checkReplay()
 }
 
 func (r *rig) run() {
