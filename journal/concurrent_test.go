@@ -101,9 +101,6 @@ func TestConcurrent(t *testing.T) {
 	if _, err := w.check(j); err != nil {
 		t.Error(err)
 	}
-	if s := j.Stats(); s.Commits >= writers*each {
-		t.Errorf("%d commits for %d appends: nothing shared a sync", s.Commits, writers*each)
-	}
 }
 
 // TestCrashConcurrently turns the machine off while many append at once: what

@@ -75,8 +75,7 @@ type trailer struct {
 	lastTime  int64
 	index     uint32 // how many index entries
 	indexCRC  uint32
-	chain     uint32 // what the next segment's header has as prev
-	last      uint32 // crc of the last commit; the same as chain unless repaired
+	chain     uint32 // what the next segment's header has as prev: the checksum of the last commit, unless repaired
 }
 
 // footer returns index and trailer as they are written.
@@ -98,7 +97,6 @@ func (t *trailer) footer(x index) []byte {
 	binary.LittleEndian.PutUint32(p[72:], t.index)
 	binary.LittleEndian.PutUint32(p[76:], t.indexCRC)
 	binary.LittleEndian.PutUint32(p[80:], t.chain)
-	binary.LittleEndian.PutUint32(p[84:], t.last)
 	binary.LittleEndian.PutUint32(p[12:], checksumExcept(p, 12))
 	return b
 }
@@ -127,8 +125,7 @@ func decodeTrailer(p []byte, size int64) (t trailer, err error) {
 	t.index = binary.LittleEndian.Uint32(p[72:])
 	t.indexCRC = binary.LittleEndian.Uint32(p[76:])
 	t.chain = binary.LittleEndian.Uint32(p[80:])
-	t.last = binary.LittleEndian.Uint32(p[84:])
-	if t.end < segmentHeaderSize || t.end+int64(t.index)*indexEntrySize+trailerSize != size {
+	if binary.LittleEndian.Uint32(p[84:]) != 0 || t.end < segmentHeaderSize || t.end+int64(t.index)*indexEntrySize+trailerSize != size {
 		return t, errLayout
 	}
 	return t, nil

@@ -39,7 +39,7 @@ func testSegment(n int, sealed bool) ([]byte, segmentHeader) {
 	if sealed {
 		t := trailer{
 			nonce: h.nonce, end: s.end, next: s.next, entries: s.entries, commits: s.commits,
-			firstTime: s.firstTime, lastTime: s.lastTime, chain: s.chain, last: s.chain,
+			firstTime: s.firstTime, lastTime: s.lastTime, chain: s.chain,
 		}
 		data = append(data, t.footer(s.index)...)
 	}

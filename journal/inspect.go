@@ -78,9 +78,13 @@ func Inspect(dir string, fsys FS) (Report, error) {
 		if listErr != nil {
 			return Report{}, listErr
 		}
-		// While it is open, segments come and go; what was seen fits together
-		// if none did.
+		// While it is open, segments come and go, and one that was seen before it
+		// was sealed can be followed by one seen with entries in it. What is
+		// really damaged is so again.
 		if try < 10 && !slices.Equal(before.segments, after.segments) {
+			continue
+		}
+		if try < 3 && r.Locked && len(r.Damage) > 0 {
 			continue
 		}
 		return r, err
@@ -191,6 +195,9 @@ type examined struct {
 	trailer trailer // if sealed
 	foreign bool    // it is whole, but another journal's or another segment
 	missing uint64  // the position that should have come before its first; 0 if it did
+
+	before *CorruptError // what is missing before it
+	index  *CorruptError // of its index
 }
 
 // examine reads all segments, each with its neighbours in mind.
@@ -210,12 +217,21 @@ func (h *health) examine() error {
 		if n := len(h.segments); n > 0 {
 			across = h.compare(h.segments[n-1], x, next == 0)
 		}
-		h.damage = append(h.damage, x.damage...)
 		if across {
 			h.across = append(h.across, x)
+			h.damage = append(h.damage, x.damage...)
 			continue
 		}
 		h.segments = append(h.segments, x)
+	}
+	for _, x := range h.segments {
+		if x.before != nil {
+			h.damage = append(h.damage, x.before)
+		}
+		if x.index != nil {
+			x.damage = append(x.damage, x.index)
+		}
+		h.damage = append(h.damage, x.damage...)
 	}
 	h.atEnd()
 	return nil
@@ -318,9 +334,9 @@ func (h *health) segment(sf segmentFile, next uint64) (*examined, error) {
 		})
 	}
 	if x.sealed && !indexIntact(x.file, &x.trailer) {
-		x.damage = append(x.damage, &CorruptError{
+		x.index = &CorruptError{
 			Dir: h.dir, Segment: sf.name, Offset: x.trailer.end, End: x.size, Reason: "its index: " + errChecksum.Error(),
-		})
+		}
 	}
 	return x, nil
 }
@@ -358,20 +374,25 @@ func (h *health) compare(a, b *examined, last bool) (across bool) {
 		return true
 	case a.sealed && a.trailer.next < first:
 		b.missing = a.trailer.next
-		h.damage = append(h.damage, &CorruptError{
+		b.before = &CorruptError{
 			Dir: h.dir, Segment: segmentName(a.trailer.next), First: a.trailer.next, Last: first - 1,
 			From: unixTime(a.got.lastTime), To: unixTime(b.got.firstTime), Reason: errMissing.Error(),
-		})
+		}
 	case a.sealed && b.intact && a.trailer.chain != b.header.prev:
 		b.damage = append(b.damage, &CorruptError{
 			Dir: h.dir, Segment: b.name.name, End: segmentHeaderSize, Reason: "it does not continue the segment before it",
 		})
 	}
+	// A crash while b was being made leaves it empty, and the footer of a
+	// missing or in part.
+	rotating := last && b.got.commits == 0 && !b.sealed && len(a.damage) == 0
 	if a.sealed {
+		if rotating && b.intact {
+			a.index = nil // Open writes it again
+		}
 		return false
 	}
-	// Unsealed: right after a crash while b was being made, and then b is empty.
-	if last && b.got.commits == 0 && !b.sealed && len(a.damage) == 0 {
+	if rotating {
 		if !b.intact && !b.foreign && b.size <= segmentHeaderSize {
 			b.damage = nil // Open takes it away
 			return false
@@ -380,9 +401,7 @@ func (h *health) compare(a, b *examined, last bool) (across bool) {
 			return false // Open seals a
 		}
 	}
-	e := &CorruptError{Dir: h.dir, Segment: a.name.name, Offset: a.size, Reason: errNoFooter.Error()}
-	a.damage = append(a.damage, e)
-	h.damage = append(h.damage, e)
+	a.damage = append(a.damage, &CorruptError{Dir: h.dir, Segment: a.name.name, Offset: a.size, Reason: errNoFooter.Error()})
 	return false
 }
 

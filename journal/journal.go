@@ -50,7 +50,7 @@ type Journal struct {
 	// The writer's own.
 	active   File
 	writing  *segment // the active one
-	rotateAt int64 // length below which beginning the next segment is not tried again
+	rotateAt int64    // length below which beginning the next segment is not tried again
 }
 
 // segment is one file of the log.

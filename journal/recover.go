@@ -307,7 +307,10 @@ func (j *Journal) openActive(s *segment, until uint64) error {
 func (j *Journal) describeDamage(f File, s *segment, sc scanned, bad error, until uint64) error {
 	found := salvage{
 		dir: j.dir, name: s.name, file: f, header: s.header, intact: true, limit: s.size,
-		complete: until != 0, until: until,
+		complete: until != 0, until: until, sealed: s.sealed,
+	}
+	if s.sealed {
+		found.limit = s.end
 	}
 	if err := found.run(nil); err != nil {
 		return fmt.Errorf("journal: %s: %w", s.name, err)
@@ -334,26 +337,25 @@ func rewrite(f File, from, to int64) error {
 	return nil
 }
 
-// finishRotation seals the segment before an empty last one (step 6): the crash
-// may have come before its footer was written, or before it was synced.
+// finishRotation seals the segment before an empty last one (step 6), again if
+// need be: the crash may have come before all of its footer was written, or
+// before it was synced.
 func (j *Journal) finishRotation(a, b *segment) error {
 	f, err := j.fs.OpenWrite(filepath.Join(j.dir, a.name))
 	if err != nil {
 		return fmt.Errorf("journal: open a segment: %w", err)
 	}
 	defer f.Close()
+	limit := a.size
 	if a.sealed {
-		if err := rewrite(f, a.end, a.size); err != nil {
-			return fmt.Errorf("journal: %s: write the footer again: %w", a.name, err)
-		}
-		if err := f.Sync(); err != nil {
-			return fmt.Errorf("journal: %s: sync: %w", a.name, err)
-		}
-		return nil
+		limit = a.end
 	}
-	sc, bad, err := scanSegment(f, a.header, a.size)
+	sc, bad, err := scanSegment(f, a.header, limit)
 	if err != nil {
 		return fmt.Errorf("journal: %s: %w", a.name, err)
+	}
+	if a.sealed {
+		sc.chain = a.chain // not the last commit's if a repair wrote the segment
 	}
 	if sc.next != b.header.first || sc.chain != b.header.prev {
 		// All of it was synced before its successor was made.

@@ -553,7 +553,7 @@ func (b *builder) finish(next uint64, link *uint32) error {
 	if link != nil {
 		t := trailer{
 			nonce: b.h.nonce, end: b.s.end, next: b.s.next, entries: b.s.entries, commits: b.s.commits,
-			firstTime: b.s.firstTime, lastTime: b.s.lastTime, chain: *link, last: b.s.chain,
+			firstTime: b.s.firstTime, lastTime: b.s.lastTime, chain: *link,
 		}
 		if _, err := b.file.WriteAt(t.footer(b.s.index), b.s.end); err != nil {
 			return err

@@ -129,7 +129,7 @@ func (j *Journal) createSegment(id uuid, first uint64, prev uint32) (s *segment,
 func (j *Journal) seal(f File, s *segment) (size int64, err error) {
 	t := trailer{
 		nonce: s.header.nonce, end: s.end, next: s.next, entries: s.entries, commits: s.commits,
-		firstTime: s.firstTime, lastTime: s.lastTime, chain: s.chain, last: s.chain,
+		firstTime: s.firstTime, lastTime: s.lastTime, chain: s.chain,
 	}
 	footer := t.footer(s.index)
 	if _, err := f.WriteAt(footer, s.end); err != nil {
