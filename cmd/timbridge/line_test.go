@@ -1,0 +1,63 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/timbridge/timbridge/schemas"
+)
+
+// Every type has an example, and a line that is not its raw data.
+func TestEveryEventHasALine(t *testing.T) {
+	v := schemas.New()
+	list, err := v.List()
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := map[string]bool{ // what they ask for is best seen as it is
+		"command.group.create": true, "command.group.invite": true, "command.group.remove_member": true,
+		"command.group.dismiss": true, "command.message.revoke": true,
+	}
+	want := map[string]string{
+		"message.posted":          "c2c/alice/bridge  alice: ",
+		"message.revoked":         "recalled c2c/alice/bridge/7/3141592653/1795420800",
+		"group.created":           `bridge made "Team"`,
+		"group.member_joined":     "bob, carol, invited by bridge",
+		"group.member_left":       "group/team  carol",
+		"group.member_kicked":     "bob, removed by bridge",
+		"group.member_changed":    "bob admin",
+		"group.info_changed":      `bridge changed name "The team"`,
+		"group.dismissed":         "dismissed bridge",
+		"account.signed_out":      "the bridge is stopping",
+		"account.gap_detected":    "nothing can be read back from 2026-11-20T08:00:00Z to 2026-11-23T07:59:00Z: ",
+		"bridge.journal_damaged":  "lost positions 1200 to 1280",
+		"bridge.event_refused":    "the stream takes messages up to",
+		"command.succeeded":       "message c2c/",
+		"command.failed":          "im_error ",
+		"command.rejected":        "schema_invalid at ",
+		"command.expired":         "at expirytime: ",
+		"command.dead_lettered":   "im_error 20016 ",
+		"command.message.send":    "to ",
+		"im.unrecognized":         "TIMGroupCounterChangedCallback",
+		"account.kicked_offline":  "account.kicked_offline",
+		"account.usersig_expired": "account.usersig_expired",
+	}
+	for _, s := range list {
+		t.Run(s.Name, func(t *testing.T) {
+			b, err := v.Example(s.Name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			ev := event.New()
+			if err := ev.UnmarshalJSON(b); err != nil {
+				t.Fatal(err)
+			}
+			line := eventLine(&ev)
+			if strings.Contains(line, "{") != raw[s.Name] || !strings.Contains(line, s.Name) || !strings.Contains(line, want[s.Name]) {
+				t.Errorf("line: %s", line)
+			}
+		})
+	}
+}
