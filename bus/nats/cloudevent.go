@@ -95,6 +95,45 @@ func headerSize(h nats.Header) int {
 	return n
 }
 
+// headerBound is a size that an event's headers do not exceed, without writing
+// them: every byte may become three. It is not known of an event with
+// attributes other than text.
+func headerBound(e *event.Event) (int, bool) {
+	c, ok := e.Context.(*event.EventContextV1)
+	if !ok {
+		return 0, false
+	}
+	const line = len(attributePrefix) + 4
+	n := len(natsLine) + 2 + 8*(line+len("datacontenttype")) + len("1.0") + len("2006-01-02T15:04:05.999999999Z")
+	texts := len(c.ID) + len(c.Type) + uriBound(&c.Source.URL)
+	for _, s := range []*string{c.Subject, c.DataContentType} {
+		if s != nil {
+			texts += len(*s)
+		}
+	}
+	if c.DataSchema != nil {
+		texts += uriBound(&c.DataSchema.URL)
+	}
+	for name, v := range c.Extensions {
+		s, ok := v.(string)
+		if !ok {
+			return 0, false
+		}
+		n += line + len(name)
+		texts += len(s)
+	}
+	return n + 3*texts, true
+}
+
+// uriBound is a length that a URI's text does not exceed.
+func uriBound(u *url.URL) int {
+	n := len(u.Scheme) + len(u.Opaque) + len(u.Host) + max(len(u.Path), len(u.RawPath)) + len(u.RawQuery) + max(len(u.Fragment), len(u.RawFragment)) + 8
+	if u.User != nil {
+		n += len(u.User.String())
+	}
+	return 3 * n // what is escaped in it
+}
+
 // percentEncode encodes an attribute as the NATS (and HTTP) binding says:
 // everything but printable ASCII, and space, quote and percent.
 func percentEncode(s string) string {

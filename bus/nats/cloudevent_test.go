@@ -8,6 +8,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cloudevents/sdk-go/v2/binding"
 	"github.com/cloudevents/sdk-go/v2/binding/format"
@@ -234,6 +235,35 @@ func TestHeaderSize(t *testing.T) {
 	}
 }
 
+// TestHeaderBound: the bound holds, and does not refuse to say one of what we
+// publish.
+func TestHeaderBound(t *testing.T) {
+	events := awkward()
+	for i, source := range []string{"tim://1400000000", "https://u:p@h/ü?q=é#ß", "urn:a:b", "//h", "/%20 x"} {
+		e := testEvent("t", strings.Repeat("ü", i*10), "alice")
+		e.SetSource(source)
+		e.SetDataSchema("https://example.com/" + strings.Repeat("ü", i))
+		e.SetTime(time.Date(2026, 1, 2, 3, 4, 5, 999999999, time.FixedZone("", 3600)))
+		events[source] = e
+	}
+	events["journal"] = newJournal(t).messages(1, bus.Events, 10)[0].Event
+	var enc encoder
+	for name, e := range events {
+		h, _, err := enc.encode(e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if bound, ok := headerBound(e); !ok || bound < headerSize(h) {
+			t.Errorf("%s: headers of %d bytes are bounded by %d (%v)", name, headerSize(h), bound, ok)
+		}
+	}
+	numbered := testEvent("t", "", "")
+	numbered.SetExtension("n", 7)
+	if _, ok := headerBound(numbered); ok {
+		t.Error("an attribute that is no text is bounded")
+	}
+}
+
 func FuzzDecodeMessage(f *testing.F) {
 	f.Add("ce-id: 1\r\nce-specversion: 1.0\r\nce-source: /x\r\nce-type: t\r\n", []byte(`{}`))
 	f.Add("ce-id: \"a\\\r\ncontent-type: application/cloudevents+json\r\n", []byte(`{"specversion":"1.0"}`))
@@ -259,6 +289,9 @@ func FuzzDecodeMessage(f *testing.F) {
 		h2, data2, err := enc.encode(e)
 		if err != nil {
 			t.Fatalf("cannot be written again: %v", err)
+		}
+		if bound, ok := headerBound(e); ok && bound < headerSize(h2) {
+			t.Fatalf("headers of %d bytes are bounded by %d", headerSize(h2), bound)
 		}
 		again, err := decode(h2, data2)
 		if err != nil {

@@ -40,8 +40,8 @@ func routes(cfg *Config) []route {
 		route{bus.DeadLetters, "", cfg.DeadLetters})
 }
 
-// place gives the route and the subject of an event of a stream.
-func (b *Bus) place(stream bus.Stream, e *event.Event) (*route, string, error) {
+// routeOf gives the route of an event of a stream, and its type's words.
+func (b *Bus) routeOf(stream bus.Stream, e *event.Event) (*route, string, error) {
 	words := typeWords(e.Type())
 	for i := range b.routes {
 		r := &b.routes[i]
@@ -53,9 +53,18 @@ func (b *Bus) place(stream bus.Stream, e *event.Event) (*route, string, error) {
 				continue
 			}
 		}
-		return r, subject(stream, r.Subject, words, e), nil
+		return r, words, nil
 	}
 	return nil, "", fmt.Errorf("no stream is called %q", stream)
+}
+
+// place gives the route and the subject of an event of a stream.
+func (b *Bus) place(stream bus.Stream, e *event.Event) (*route, string, error) {
+	r, words, err := b.routeOf(stream, e)
+	if err != nil {
+		return nil, "", err
+	}
+	return r, subject(stream, r.Subject, words, e), nil
 }
 
 // subject is the NATS subject of an event, below its stream's prefix.
