@@ -33,7 +33,6 @@ type way struct {
 	relay   *relay.Relay
 	handle  tim.Handler
 	seq     map[string]uint64
-	acks    chan struct{}
 }
 
 func openWay(tb testing.TB, publisher relay.Publisher) *way {
