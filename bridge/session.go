@@ -319,6 +319,9 @@ func (s *session) leave() {
 		if err := s.client.Logout(ctx); err != nil {
 			s.log.Debug("signing out did not go well; the service notices by itself", "error", err)
 		}
+		// A service that did not answer has used up its time, not the journal's.
+		ctx, cancel = context.WithTimeout(context.Background(), s.waits.logout)
+		defer cancel()
 		if err := s.record(ctx, mapping.AccountSignedOut{Reason: "the bridge ends"}); err != nil && !errors.Is(err, ingress.ErrClosed) {
 			s.log.Warn("account.signed_out cannot be recorded", "error", err)
 		}

@@ -44,9 +44,8 @@ func main() { os.Exit(run(os.Args, os.Stdin, os.Stdout, os.Stderr)) }
 
 // run is the program; its result is the exit code.
 func run(args []string, in io.Reader, out, errs io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := interruptible()
 	defer stop()
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
 	var c cli
 	e := &env{cli: &c, name: args[0], in: in, out: out, errs: errs}
@@ -89,6 +88,33 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 }
 
 var errInterrupted = errors.New("interrupted")
+
+// interruptible gives a context that the first Ctrl-C or SIGTERM ends; the
+// second one ends the process at once, with the code that shells expect.
+func interruptible() (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		select {
+		case <-signals:
+			cancel()
+		case <-done:
+			return
+		}
+		select {
+		case s := <-signals:
+			code := 128
+			if n, ok := s.(syscall.Signal); ok {
+				code += int(n)
+			}
+			os.Exit(code)
+		case <-done:
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(done); cancel() }
+}
 
 // exit is how kong ends the program after printing help.
 type exit int

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"text/tabwriter"
 	"time"
 
 	"github.com/timbridge/timbridge/bridge"
@@ -93,12 +94,14 @@ func (e *env) tellReady(ctx context.Context, b *bridge.Bridge, started time.Time
 		}
 	}
 	took, me := time.Since(started).Round(time.Millisecond), e.invocation()
-	e.tell(e.print(map[string]any{"ready": true, "after_ms": took.Milliseconds()}, `ready after %s; in another terminal, in this folder:
-  %s send --to bob --text hi --wait    publish a command, and see what comes of it
-  %s chat --as bob --to %s         talk as bob
-  %s tail                              follow what happens
-Ctrl-C drains and ends
-`, took, me, me, firstOr(b.Info().Accounts, "bridge"), me))
+	var try strings.Builder
+	w := tabwriter.NewWriter(&try, 0, 0, 4, ' ', 0)
+	fmt.Fprintf(w, "  %s send --to bob --text hi --wait\tpublish a command, and see what comes of it\n", me)
+	fmt.Fprintf(w, "  %s chat --as bob --to %s\ttalk as bob\n", me, firstOr(b.Info().Accounts, "bridge"))
+	fmt.Fprintf(w, "  %s tail\tfollow what happens\n", me)
+	e.tell(w.Flush())
+	e.tell(e.print(map[string]any{"ready": true, "after_ms": took.Milliseconds()},
+		"ready after %s; in another terminal, in this folder:\n%sCtrl-C drains and ends\n", took, &try))
 }
 
 // tell notes that something could not be told; that is no reason to end.
