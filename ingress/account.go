@@ -27,9 +27,12 @@ type account struct {
 	live, listed bool
 	held         map[string]*held
 	heldCount    int
+	heldBytes    int
 
-	newest  int64 // the service's time of the newest message that was told while live
-	touched bool  // newest rose in this round
+	// newest and sent are the service's times of the newest message that the
+	// account was told, and of the newest that it sent, while live.
+	newest, sent int64
+	touched      bool // one of them may have risen in this round
 
 	stats accountCounters
 }
@@ -53,6 +56,9 @@ type held struct {
 	needed           *need // what is to be read; nil before it is listed
 }
 
+// maxHeldBytes bounds what is kept of an account's messages, besides Config.MaxHeld.
+const maxHeldBytes = 32 << 20
+
 // holds says whether the unit has to wait for history.
 func (a *account) holds(u *unit) bool {
 	if a.live || !a.handled || u.conv == "" {
@@ -71,7 +77,8 @@ func (a *account) hold(u *unit, limit int) {
 		h = &held{in: u.in}
 		a.held[u.conv] = h
 	}
-	if u.post == nil && !u.revoked && u.report != nil && a.history != nil && (a.heldCount >= limit || len(h.dropped) > 0) {
+	if u.post == nil && !u.revoked && u.report != nil && a.history != nil &&
+		(a.heldCount >= limit || a.heldBytes >= maxHeldBytes || len(h.dropped) > 0) {
 		if len(h.dropped) == 0 || u.at < h.droppedFrom {
 			h.droppedFrom = u.at
 		}
@@ -80,6 +87,7 @@ func (a *account) hold(u *unit, limit int) {
 	}
 	h.units = append(h.units, u)
 	a.heldCount++
+	a.heldBytes += u.bytes
 	a.count()
 }
 
@@ -91,6 +99,9 @@ func (a *account) release(conv string) *held {
 	}
 	delete(a.held, conv)
 	a.heldCount -= len(h.units)
+	for _, u := range h.units {
+		a.heldBytes -= u.bytes
+	}
 	a.count()
 	return h
 }

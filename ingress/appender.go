@@ -71,7 +71,8 @@ func (a *appender) round(ctx context.Context) error {
 	for _, p := range a.in.queue.takePosts() {
 		a.takePost(p)
 	}
-	a.reports = a.in.queue.takeReports(a.reports[:0], batchEntries, batchBytes)
+	var all bool
+	a.reports, all = a.in.queue.takeReports(a.reports[:0], batchEntries, batchBytes)
 	for _, r := range a.reports {
 		a.takeReport(r)
 	}
@@ -79,7 +80,7 @@ func (a *appender) round(ctx context.Context) error {
 	now := time.Now()
 	a.expireParked(ctx, now)
 	a.expirePosts(&a.batch)
-	a.noteProgress()
+	a.noteProgress(all && len(a.parked) == 0)
 	if a.err != nil {
 		return a.err
 	}
@@ -112,8 +113,15 @@ func (a *appender) take(u *unit) {
 		u.account.hold(u, a.in.cfg.MaxHeld)
 		return
 	}
-	if u.report != nil && u.account.live && u.at > u.account.newest {
-		a.advance(u.account, u.at)
+	if acct := u.account; acct != nil && acct.live {
+		switch {
+		case u.report != nil:
+			acct.newest = max(acct.newest, u.at)
+			a.touch(acct)
+		case u.own:
+			acct.sent = max(acct.sent, u.at)
+			a.touch(acct)
+		}
 	}
 	a.order(u)
 }
@@ -215,31 +223,40 @@ func (a *appender) record(u *unit) {
 	a.batch.close()
 }
 
-// progressEvery is how often, by the service's time, it is noted how far a
-// live account has come.
-const progressEvery = 10
+const (
+	// progressEvery is how often, in seconds of the service's time, it is noted
+	// how far a live account has come.
+	progressEvery = 10
+	// progressAhead is how far the service's clock may be ahead of ours.
+	progressAhead = time.Hour
+)
 
-// progressAhead is how far the service's clock may be ahead of ours.
-const progressAhead = time.Hour
-
-// advance notes that a live account was told of something newer.
-func (a *appender) advance(acct *account, at int64) {
-	acct.newest = min(at, a.in.deps.Now().Add(progressAhead).Unix())
+func (a *appender) touch(acct *account) {
 	if !acct.touched {
 		acct.touched = true
 		a.touched = append(a.touched, acct)
 	}
 }
 
-// noteProgress journals how far the accounts have come, now and then.
-func (a *appender) noteProgress() {
+// noteProgress journals how far the live accounts have come, now and then: as
+// far as the newest message they were told of. What an account sent says less,
+// for it overtakes what the account is being told; but when nothing waits
+// anywhere, the account was told by then what was said some time before.
+func (a *appender) noteProgress(idle bool) {
+	latest := a.in.deps.Now().Add(progressAhead).Unix()
 	for _, acct := range a.touched {
 		acct.touched = false
 		s := a.in.seen.accounts[acct.user]
-		if s == nil || s.provisional || acct.newest < s.through+progressEvery || !acct.live {
+		if s == nil || s.provisional || !acct.live {
 			continue
 		}
-		a.progress(progress{Account: acct.user, Floor: s.floor, Through: acct.newest})
+		through := acct.newest
+		if idle {
+			through = max(through, acct.sent-margin)
+		}
+		if through = min(through, latest); through >= s.through+progressEvery {
+			a.progress(progress{Account: acct.user, Floor: s.floor, Through: through})
+		}
 	}
 	clear(a.touched)
 	a.touched = a.touched[:0]

@@ -139,8 +139,8 @@ func (a *appender) flush(ctx context.Context) error {
 			return err
 		}
 		from = end
-		a.setFull(false)
 	}
+	a.setFull(false)
 	b.settle()
 	a.draft.reset(a.in.seen)
 	return nil

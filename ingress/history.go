@@ -36,9 +36,9 @@ type need struct {
 const (
 	// pageSize is how many messages are asked for at a time.
 	pageSize = 100
-	// keepPages is how many pages are kept in memory on the way back; what is
-	// newer is read again on the way forward.
-	keepPages = 20
+	// keepBytes is how much is kept in memory on the way back; what is newer is
+	// read again on the way forward.
+	keepBytes = 4 << 20
 	// callTimeout is how long an answer of the service is waited for.
 	callTimeout = 30 * time.Second
 )
@@ -59,6 +59,7 @@ type reading struct {
 type page struct {
 	before *tim.Message // the query
 	units  []*unit      // newest first; nil when they are to be read again
+	bytes  int
 }
 
 // run reads. It returns an error when the history could not be read, with
@@ -116,6 +117,7 @@ func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error)
 	if r.need.group && r.need.high != 0 {
 		before = &tim.Message{ConvType: r.conv.Type, ConvID: r.conv.ID, Seq: r.need.high + 1}
 	}
+	kept, keptBytes := 0, 0 // the pages from kept on have their units
 	for {
 		msgs, err := r.in.messages(ctx, r.history, r.conv, before)
 		if err != nil {
@@ -132,13 +134,15 @@ func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error)
 			}
 			if u := r.unit(&msgs[i]); u != nil {
 				p.units = append(p.units, u)
+				p.bytes += u.bytes
 				end = u
 			}
 		}
 		if len(p.units) > 0 {
 			pages = append(pages, p)
-			if n := len(pages) - 1 - keepPages; n >= 0 {
-				pages[n].units = nil
+			for keptBytes += p.bytes; keptBytes > keepBytes && kept < len(pages)-1; kept++ {
+				keptBytes -= pages[kept].bytes
+				pages[kept].units = nil
 			}
 		}
 		if done {

@@ -232,14 +232,20 @@ func (in *Ingress) RecordFact(ctx context.Context, facts ...mapping.Fact) error 
 }
 
 // LastConnected returns the service's time through which everything the
-// account was told is journaled; zero when it was never signed in.
+// account was told is journaled; zero while no CatchUp of it has got as far as
+// the list of its conversations. For an account that had been told nothing by
+// then it is the first second of 1970.
 func (in *Ingress) LastConnected(account tim.UserID) time.Time {
 	in.mu.RLock()
 	defer in.mu.RUnlock()
-	if a := in.seen.accounts[account]; a != nil {
-		return timeOf(a.through)
+	return in.seen.accounts[account].lastConnected()
+}
+
+func (a *accountSeen) lastConnected() time.Time {
+	if a == nil || a.provisional {
+		return time.Time{}
 	}
-	return time.Time{}
+	return time.Unix(a.through, 0).UTC()
 }
 
 // Name is the projection's name in a snapshot.

@@ -195,8 +195,17 @@ func TestCatchUpReadsWhatWasMissed(t *testing.T) {
 				svc.send(alice, tim.C2C(bridge), "before")
 				svc.send(bob, tim.Group("quiet"), "q0")
 				time.Sleep(2 * time.Minute)
+				if err := r.in.Announce(context.Background(), bridge); err != nil {
+					t.Fatal(err)
+				}
+				if at := r.in.LastConnected(bridge); !at.IsZero() {
+					t.Errorf("connected at %v before the first sign-in", at)
+				}
 				r.signIn(bridge)
 				r.settle()
+				if at := r.in.LastConnected(bridge); at.Unix() != svc.start.Unix() {
+					t.Errorf("connected at %v, want the time of the last message, %v", at, svc.start)
+				}
 				r.wantSaid() // a first sign-in reads nothing back
 				svc.send(alice, tim.C2C(bridge), "a0")
 				svc.send(alice, tim.Group(team), "g0")
@@ -938,7 +947,7 @@ func TestSendsDoNotHideWhatIsNotToldYet(t *testing.T) {
 		svc.send(alice, tim.C2C(bridge), "0")
 		r.deliverAll(bridge)
 		svc.send(bob, tim.C2C(bridge), "1") // whom nobody knows yet, and the service is slow
-		time.Sleep(time.Hour)
+		time.Sleep(time.Minute)
 		if _, err := r.in.Post(context.Background(), postedFacts(t, bridge, svc.send(bridge, tim.C2C(alice), "2")), outcome("2")); err != nil {
 			t.Fatal(err)
 		}
@@ -948,6 +957,64 @@ func TestSendsDoNotHideWhatIsNotToldYet(t *testing.T) {
 		defer r.stop()
 		r.signIn(bridge)
 		r.wantSaid("0", "2", "1")
+	})
+}
+
+func TestOneWhoOnlySendsIsNotReadAllOver(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		r := newRig(t, svc, Config{})
+		r.signIn(bridge)
+		for i := range 1000 {
+			m := svc.send(bridge, tim.C2C(tim.UserID(fmt.Sprint("user", i%50))), "x")
+			if _, err := r.in.Post(context.Background(), postedFacts(t, bridge, m), outcome(fmt.Sprint(i))); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(10 * time.Second)
+		}
+		r.restart()
+		defer r.stop()
+		calls := svc.historyCalls
+		r.signIn(bridge)
+		if got := svc.historyCalls - calls; got > 20 {
+			t.Errorf("%d calls for history, of 50 conversations", got)
+		}
+		r.wantSaidCount(1000)
+		r.checkReplay()
+	})
+}
+
+func TestSendsSayNothingWhileReportsWait(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		r := newRig(t, svc, Config{Queue: 1})
+		r.signIn(bridge)
+		r.j.delay = 10 * time.Second
+		// Nobody knows these people yet, and the disk does not keep up with them.
+		for i := range 100 {
+			svc.send(tim.UserID(fmt.Sprint("stranger", i)), tim.C2C(bridge), fmt.Sprint(i))
+		}
+		go func() {
+			for svc.deliver(bridge, 0, false) {
+			}
+		}()
+		for i := range 30 {
+			m := svc.send(bridge, tim.C2C(alice), "mine")
+			if _, err := r.in.Post(context.Background(), postedFacts(t, bridge, m), outcome(fmt.Sprint(i))); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.stop()
+		if n := len(said(t, r.j.all())); n > 100 {
+			t.Fatalf("%d messages are journaled: the disk keeps up", n)
+		}
+		svc.cut(bridge)
+		synctest.Wait()
+		r.j.delay = 0
+		r.start()
+		defer r.stop()
+		r.signIn(bridge)
+		r.wantSaidCount(130)
 	})
 }
 

@@ -102,8 +102,9 @@ func (q *queue) takeCalls() []func(*appender) {
 }
 
 // takeReports takes reports until they hold maxMessages messages or maxBytes
-// bytes, and appends them to into.
-func (q *queue) takeReports(into []*report, maxMessages, maxBytes int) []*report {
+// bytes, and appends them to into. all says that nothing is left, and that no
+// handler was waiting for room.
+func (q *queue) takeReports(into []*report, maxMessages, maxBytes int) (reports []*report, all bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	n, messages, bytes := 0, 0, 0
@@ -113,33 +114,32 @@ func (q *queue) takeReports(into []*report, maxMessages, maxBytes int) []*report
 		n++
 	}
 	if n == 0 {
-		return into
+		return into, q.space == nil
 	}
 	into = append(into, q.reports[:n]...)
 	rest := copy(q.reports, q.reports[n:])
 	clear(q.reports[rest:])
 	q.reports = q.reports[:rest]
 	q.bytes -= bytes
+	all = rest == 0 && q.space == nil
 	if q.space != nil {
 		close(q.space)
 		q.space = nil
 	}
-	return into
+	return into, all
 }
 
-// close refuses everything from now on and returns the posts that were waiting.
-func (q *queue) close() []*post {
+// close refuses everything from now on, and drops what was waiting.
+func (q *queue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed = true
-	posts := q.posts
 	q.posts, q.calls, q.reports = nil, nil, nil
 	q.bytes = 0
 	if q.space != nil {
 		close(q.space)
 		q.space = nil
 	}
-	return posts
 }
 
 func (q *queue) size() (reports, bytes int) {

@@ -50,8 +50,7 @@ type AccountStats struct {
 	// Conversations of which messages are held, or that are to be read; Held
 	// is the number of these messages.
 	Conversations, Held int
-	// Through is the service's time through which everything the account was
-	// told is journaled.
+	// Through is as [Ingress.LastConnected].
 	Through time.Time
 }
 
@@ -105,7 +104,7 @@ func (in *Ingress) Stats() Stats {
 		if !handled {
 			a.CatchingUp = true
 		}
-		a.Through = timeOf(known.through)
+		a.Through = known.lastConnected()
 		s.Accounts[user] = a
 	}
 	return s

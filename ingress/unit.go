@@ -325,9 +325,9 @@ func seconds(t time.Time) int64 {
 	return t.Unix()
 }
 
-// timeOf is the reverse of seconds.
+// timeOf is the reverse of seconds; zero for what no calendar has.
 func timeOf(seconds int64) time.Time {
-	if seconds == 0 {
+	if seconds <= 0 || seconds > 253402300799 { // the year 9999
 		return time.Time{}
 	}
 	return time.Unix(seconds, 0).UTC()
