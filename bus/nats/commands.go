@@ -192,6 +192,14 @@ func (b *Bus) SetMark(ctx context.Context, positions []bus.Position) error {
 func (b *Bus) short(info *jetstream.StreamInfo) bool {
 	const part, whole = 3, 4
 	c, s := info.Config, info.State
+	if b.embedded != nil {
+		// Not any more on a full disk: a server that cannot write what a purge
+		// writes gets stuck for ever, holding the stream.
+		free, err := freeBytes(b.embedded.cfg.Dir)
+		if err == nil && free < b.embedded.cfg.ReviveFree || b.embedded.health() != nil {
+			return false
+		}
+	}
 	if c.MaxBytes > 0 && s.Bytes > uint64(c.MaxBytes)/whole*part {
 		return true
 	}

@@ -98,7 +98,7 @@ type EmbeddedConfig struct {
 	// Token that clients show.
 	Token string
 	// MaxBytes bounds what the streams take on disk together. Default: three
-	// quarters of what is free when it starts.
+	// quarters of the disk's size.
 	MaxBytes int64
 	// MaxPayload is the largest message taken, in bytes. Default 1 MiB.
 	MaxPayload int

@@ -32,12 +32,27 @@ type embedded struct {
 	retryAt time.Time
 	tries   int
 	closed  bool
+	stuck   bool // a server that does not end has the files: there is no other
 
 	mu      sync.Mutex     // of what is asked while it is
 	srv     *server.Server // nil while there is none
 	port    int            // as the first start got it
 	stopped string         // why JetStream stopped, while it is
+	asking  *question      // that the server has not answered yet
 }
+
+// question is what is wrong with a server, asked once by all who want to know:
+// one that is stuck never answers.
+type question struct {
+	done chan struct{}
+	text string // once done is closed; "" when nothing is wrong
+}
+
+// Bounds for a server that is stuck.
+const (
+	answerWithin = 2 * time.Second
+	endWithin    = 10 * time.Second
+)
 
 func startEmbedded(cfg *EmbeddedConfig, log hclog.Logger) (*embedded, error) {
 	e := &embedded{cfg: *cfg, log: log.Named("server"), port: cfg.Port}
@@ -74,6 +89,10 @@ func (e *embedded) start() error {
 	}
 	if e.cfg.MaxBytes > 0 {
 		opts.JetStreamMaxStore = e.cfg.MaxBytes
+	} else if size, err := diskBytes(e.cfg.Dir); err == nil {
+		// By itself the server takes part of what is free when it starts: on a
+		// full disk nothing, for as long as it runs.
+		opts.JetStreamMaxStore = size / 4 * 3
 	}
 	srv, err := server.NewServer(opts)
 	if err != nil {
@@ -143,10 +162,36 @@ func (e *embedded) health() error {
 	if srv == nil {
 		return errors.New("embedded NATS is being restarted")
 	}
-	if text := unhealthy(srv); text != "" {
+	if text := e.unhealthy(srv); text != "" {
 		return fmt.Errorf("embedded NATS: %s", text)
 	}
 	return nil
+}
+
+// unhealthy is what is wrong with a server, "" when nothing is.
+func (e *embedded) unhealthy(srv *server.Server) string {
+	e.mu.Lock()
+	q := e.asking
+	if q == nil {
+		q = &question{done: make(chan struct{})}
+		e.asking = q
+		go func() {
+			q.text = unhealthy(srv)
+			e.mu.Lock()
+			e.asking = nil
+			e.mu.Unlock()
+			close(q.done)
+		}()
+	}
+	e.mu.Unlock()
+	t := time.NewTimer(answerWithin)
+	defer t.Stop()
+	select {
+	case <-q.done:
+		return q.text
+	case <-t.C:
+		return "the server does not answer"
+	}
 }
 
 // unhealthy is what is wrong with a server, "" when nothing is.
@@ -188,11 +233,11 @@ func (p *page) Write(b []byte) (int, error) { p.body = append(p.body, b...); ret
 func (e *embedded) tend(ctx context.Context) {
 	e.life.Lock()
 	defer e.life.Unlock()
-	if e.closed || ctx.Err() != nil {
+	if e.closed || e.stuck || ctx.Err() != nil {
 		return
 	}
 	if srv, stopped := e.present(); srv != nil {
-		why := unhealthy(srv)
+		why := e.unhealthy(srv)
 		if why == "" {
 			e.setStopped("")
 			e.tries = 0
@@ -214,34 +259,53 @@ func (e *embedded) tend(ctx context.Context) {
 	e.retryAt = time.Now().Add(min(time.Second<<min(e.tries, 6), time.Minute))
 	e.tries++
 	e.log.Warn("starting the embedded server again", "free_bytes", free)
-	e.stop()
+	if !e.stop() {
+		e.setStopped("the server does not end; only a new process helps")
+		e.log.Error("the embedded server is stuck and does not end; only a new process helps")
+		return
+	}
 	if err := e.start(); err != nil {
 		e.setStopped(err.Error())
 		e.log.Error("cannot start the embedded server again", "error", err)
 		return
 	}
 	srv, _ := e.present()
-	e.setStopped(unhealthy(srv))
+	e.setStopped(e.unhealthy(srv))
 }
 
-// stop ends the server, while life is held.
-func (e *embedded) stop() {
+// stop ends the server, while life is held; false when it is stuck.
+func (e *embedded) stop() bool {
 	srv, _ := e.present()
 	if srv == nil {
-		return
+		return true
 	}
 	e.mu.Lock()
 	e.srv = nil
 	e.mu.Unlock()
-	srv.Shutdown()
-	srv.WaitForShutdown()
+	ended := make(chan struct{})
+	go func() {
+		srv.Shutdown()
+		srv.WaitForShutdown()
+		close(ended)
+	}()
+	t := time.NewTimer(endWithin)
+	defer t.Stop()
+	select {
+	case <-ended:
+		return true
+	case <-t.C:
+		e.stuck = true
+		return false
+	}
 }
 
 func (e *embedded) close() {
 	e.life.Lock()
 	defer e.life.Unlock()
 	e.closed = true
-	e.stop()
+	if !e.stop() {
+		e.log.Error("the embedded server is stuck and does not end")
+	}
 }
 
 // fatalLog is the server's log in ours, a level lower, and remembers what the
