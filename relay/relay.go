@@ -57,8 +57,9 @@ func (c Config) withDefaults() Config {
 }
 
 // carryAfter is how many entries a target's last part may lie behind before a
-// plan restates it.
-const carryAfter = 100_000
+// plan restates it: so many entries a target without traffic keeps from being
+// deleted.
+const carryAfter = 10_000
 
 // Journal is what the relay needs of the journal.
 type Journal interface {
