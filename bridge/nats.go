@@ -14,6 +14,10 @@ import (
 	"github.com/timbridge/timbridge/config"
 )
 
+// reviveFree is how much must be free, at most, before an embedded server that
+// stopped on a full disk is started again.
+const reviveFree = 64 << 20
+
 // openBus connects to the bus and hands it to the parts that wait for it.
 func (b *Bridge) openBus(ctx context.Context) error {
 	cfg, err := busConfig(b.cfg, true)
@@ -88,7 +92,11 @@ func busConfig(cfg *config.Config, serve bool) (nats.Config, error) {
 	}
 	c.Token = token
 	if serve {
-		c.Embedded = &nats.EmbeddedConfig{Dir: filepath.Join(cfg.DataDir, "nats"), Host: host, Port: number, Token: token}
+		c.Embedded = &nats.EmbeddedConfig{
+			Dir: filepath.Join(cfg.DataDir, "nats"), Host: host, Port: number, Token: token,
+			// On a small volume the journal's mark says how much room is enough.
+			ReviveFree: min(reviveFree, max(int64(cfg.Journal.HighWater), 1<<20)),
+		}
 	} else {
 		c.URL = "nats://" + b.Listen
 	}
