@@ -16,6 +16,8 @@ type evidence struct {
 	taken    []ordered
 	events   []published
 	outcomes []published
+	// deadLetters are those of commands that came to nothing.
+	deadLetters []published
 	// history is what the IM service itself holds, by conversation as the
 	// bridge's account sees it, oldest first.
 	history map[tim.Conversation][]tim.Message
@@ -23,8 +25,9 @@ type evidence struct {
 
 // figures are what a run prints.
 type figures struct {
-	Said, Taken, Events                         int
-	Succeeded, Failed, InDoubt, Other, Unplaced int
+	Said, Taken, Events                 int
+	Succeeded, Failed, InDoubt, Revoked int
+	Why                                 map[string]int // of those that failed, by verb and reason
 }
 
 // posted is what the check reads of a message.posted.
@@ -46,6 +49,9 @@ type outcome struct {
 		Code string `json:"code"`
 		Text string `json:"text"`
 	} `json:"error"`
+	Result *struct {
+		MessageID string `json:"message_id"`
+	} `json:"result"`
 }
 
 // complete says whether everything that has to arrive is there, so that it
@@ -97,13 +103,14 @@ func (e *evidence) texts(wrong *[]error) map[string]int {
 
 // check compares what was promised with what is there.
 func (e *evidence) check() (figures, error) {
-	f := figures{Said: len(e.said), Taken: len(e.taken), Events: len(e.events)}
+	f := figures{Said: len(e.said), Taken: len(e.taken), Events: len(e.events), Why: map[string]int{}}
 	var wrong []error
 	fault := func(format string, args ...any) {
 		wrong = append(wrong, fmt.Errorf(format, args...))
 	}
 	e.checkStream("events", e.events, fault)
 	e.checkStream("outcomes", e.outcomes, fault)
+	e.checkStream("dead letters", e.deadLetters, fault)
 
 	texts := e.texts(&wrong)
 	for _, m := range e.said {
@@ -113,6 +120,7 @@ func (e *evidence) check() (figures, error) {
 	}
 	e.checkOrder(fault)
 	e.checkCommands(&f, texts, fault)
+	e.checkDeadLetters(fault)
 	return f, errors.Join(limit(wrong)...)
 }
 
@@ -179,6 +187,27 @@ func (e *evidence) checkOrder(fault func(string, ...any)) {
 	}
 }
 
+// checkDeadLetters: one for each command that came to nothing, none for others.
+func (e *evidence) checkDeadLetters(fault func(string, ...any)) {
+	dead := map[string]int{}
+	for _, p := range e.deadLetters {
+		dead[p.id]++
+	}
+	for _, p := range e.outcomes {
+		want := 1
+		if p.typ == "io.timbridge.command.succeeded.v1" {
+			want = 0
+		}
+		if n := dead[p.id+"/dead"]; n != want {
+			fault("outcome %s (%s) has %d dead letters", p.id, p.typ, n)
+		}
+		delete(dead, p.id+"/dead")
+	}
+	for id := range dead {
+		fault("dead letter %s is of no outcome", id)
+	}
+}
+
 // checkCommands: one outcome each, and effects to match.
 func (e *evidence) checkCommands(f *figures, texts map[string]int, fault func(string, ...any)) {
 	outcomes := map[string][]published{}
@@ -194,12 +223,13 @@ func (e *evidence) checkCommands(f *figures, texts map[string]int, fault func(st
 			codes[o.Command.ID] = o.Error.Code + ": " + o.Error.Text
 		}
 	}
-	effects := map[string]int{}
+	effects, revoked := map[string]int{}, map[string]bool{}
 	for _, messages := range e.history {
 		for _, m := range messages {
 			for _, el := range m.Elems {
 				if t, ok := el.(tim.TextElem); ok {
 					effects[t.Content]++
+					revoked[t.Content] = m.Status == tim.MsgRevoked
 				}
 			}
 		}
@@ -207,9 +237,11 @@ func (e *evidence) checkCommands(f *figures, texts map[string]int, fault func(st
 	// A group shows in its first message, the tip about its first members, which
 	// history holds. The report of its creation is no message: a service that
 	// forgets what it pushed may have told it to nobody.
-	created, first := map[string]int{}, map[string]int{}
+	created, first, recalls := map[string]int{}, map[string]int{}, map[string]int{}
 	for _, p := range e.events {
 		switch {
+		case p.typ == "io.timbridge.message.revoked.v1":
+			recalls[p.id]++
 		case p.typ == "io.timbridge.group.created.v1":
 			created[p.subject]++
 		case p.typ == "io.timbridge.message.posted.v1" && strings.HasSuffix(p.id, "/1"):
@@ -230,6 +262,7 @@ func (e *evidence) checkCommands(f *figures, texts map[string]int, fault func(st
 			f.InDoubt++
 		default:
 			f.Failed++
+			f.Why[c.verb+": "+codes[c.id]]++
 		}
 		switch c.verb {
 		case "message.send":
@@ -242,6 +275,18 @@ func (e *evidence) checkCommands(f *figures, texts map[string]int, fault func(st
 			}
 			if !succeeded {
 				fault("command %s (%s) to someone who can be written to did not succeed: %s", c.id, c.verb, codes[c.id])
+			}
+		case "message.revoke":
+			f.Revoked++
+			done := revoked[c.sent]
+			if succeeded != done {
+				fault("command %s (%s): its outcome is %s %s, and whether the message is revoked in chat: %t", c.id, c.verb, list[0].typ, codes[c.id], done)
+			}
+			// The message itself is told however it comes; that it was revoked is
+			// a report that a service which forgets what it pushed may have told
+			// to nobody.
+			if n := recalls[c.what+"/revoked"]; n > 1 || done && n != 1 && e.delivery == "ack" {
+				fault("command %s (%s): message.revoked is on the bus %d times", c.id, c.verb, n)
 			}
 		case "group.create":
 			subject := "group/" + string(c.in)

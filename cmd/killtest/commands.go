@@ -32,6 +32,8 @@ type ordered struct {
 	text string      // of a send
 	to   tim.UserID  // of a send to a person
 	in   tim.GroupID // of a send to a group, or the group created or acted on
+	what string      // of a revocation: the message's id, as events name it
+	sent string      // of a revocation: the message's text
 }
 
 // orders publishes commands as a stranger would: with the NATS client alone,
@@ -42,13 +44,17 @@ type orders struct {
 
 	mu     sync.Mutex
 	taken  []ordered
-	groups []madeGroup
 	number int
+
+	// Read from the outcomes, after the last one looked at: groups that are
+	// there, and sends that may be revoked.
+	groups    []madeGroup
+	revocable []ordered
+	looked    uint64
 }
 
 type madeGroup struct {
 	id   tim.GroupID
-	at   time.Time
 	next int // what happens to it next
 }
 
@@ -111,9 +117,47 @@ func (o *orders) run(ctx context.Context, rate float64, stop <-chan struct{}) er
 			return ctx.Err()
 		case <-pace.C:
 		}
+		if o.number%20 == 0 {
+			o.learn(ctx)
+		}
 		c, data := o.next()
 		if err := o.publish(ctx, c, data); err != nil {
 			return err
+		}
+	}
+}
+
+// learn reads a few outcomes, for messages to revoke and for groups to change:
+// a group's commands are in order, but its creation is not among them. What
+// cannot be read now is read later.
+func (o *orders) learn(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	stream, err := o.js.Stream(ctx, "tim-outcomes")
+	if err != nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	given := map[string]ordered{}
+	for _, c := range o.taken[max(0, len(o.taken)-2000):] {
+		given[c.id] = c
+	}
+	for range 40 {
+		m, err := stream.GetMsg(ctx, o.looked+1)
+		if err != nil {
+			return
+		}
+		o.looked = m.Sequence
+		var out outcome
+		if json.Unmarshal(m.Data, &out) != nil || out.Result == nil {
+			continue
+		}
+		switch c := given[out.Command.ID]; {
+		case c.verb == "group.create" && c.id != talkCommand:
+			o.groups = append(o.groups, madeGroup{id: c.in})
+		case c.verb == "message.send" && len(o.revocable) < 100 && o.rng.IntN(4) == 0:
+			o.revocable = append(o.revocable, ordered{verb: "message.revoke", what: out.Result.MessageID, sent: c.text})
 		}
 	}
 }
@@ -130,6 +174,11 @@ func (o *orders) next() (ordered, any) {
 		return map[string]any{"conversation": conv, "elements": []map[string]string{{"type": "text", "text": c.text}}}
 	}
 	switch n := o.rng.IntN(100); {
+	case n < 5 && len(o.revocable) > 0:
+		id := c.id
+		c, o.revocable = o.revocable[0], o.revocable[1:]
+		c.id = id
+		return pair(&c, map[string]string{"message_id": c.what})
 	case n < 65:
 		c.to = people[o.rng.IntN(len(people))]
 		return pair(&c, send(conversation("c2c", "user_id", string(c.to))))
@@ -138,7 +187,6 @@ func (o *orders) next() (ordered, any) {
 		return pair(&c, send(conversation("group", "group_id", string(c.in))))
 	case n < 96 || len(o.groups) == 0:
 		c.verb, c.in = "group.create", mapping.GroupIDFor(commandSource, c.id, false)
-		o.groups = append(o.groups, madeGroup{id: c.in, at: time.Now()})
 		return pair(&c, map[string]any{"group_type": "private", "name": c.id, "members": []map[string]string{{"user_id": "bob"}}})
 	default:
 		g := &o.groups[o.rng.IntN(len(o.groups))]
@@ -152,63 +200,12 @@ func (o *orders) next() (ordered, any) {
 			c.verb = "group.remove_member"
 			return pair(&c, map[string]any{"group_id": g.id, "user_ids": []string{"carol"}})
 		}
+		*g = o.groups[len(o.groups)-1]
+		o.groups = o.groups[:len(o.groups)-1]
 		c.verb = "group.remove_member"
-		return pair(&c, map[string]any{"group_id": g.id, "user_ids": []string{"bob"}})
+		return pair(&c, map[string]any{"group_id": c.in, "user_ids": []string{"bob"}})
 	}
 }
 
 // pair reads the command after its data was thought of, which fills it in.
 func pair(c *ordered, data any) (ordered, any) { return *c, data }
-
-// published is one message of a stream, as a stranger reads it.
-type published struct {
-	position uint64 // in the stream
-	id, typ  string
-	subject  string
-	journal  string
-	sequence string
-	data     json.RawMessage
-}
-
-// readStream reads a whole stream.
-func readStream(ctx context.Context, js jetstream.JetStream, name string) ([]published, error) {
-	stream, err := js.Stream(ctx, name)
-	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", name, err)
-	}
-	info, err := stream.Info(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", name, err)
-	}
-	if info.State.Msgs == 0 {
-		return nil, nil
-	}
-	consumer, err := js.OrderedConsumer(ctx, name, jetstream.OrderedConsumerConfig{DeliverPolicy: jetstream.DeliverAllPolicy})
-	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", name, err)
-	}
-	messages, err := consumer.Messages()
-	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", name, err)
-	}
-	defer messages.Stop()
-	var out []published
-	for {
-		m, err := messages.Next(jetstream.NextContext(ctx))
-		if err != nil {
-			return nil, fmt.Errorf("stream %s: %w", name, err)
-		}
-		meta, err := m.Metadata()
-		if err != nil {
-			return nil, fmt.Errorf("stream %s: %w", name, err)
-		}
-		h := m.Headers()
-		out = append(out, published{
-			position: meta.Sequence.Stream, id: h.Get("ce-id"), typ: h.Get("ce-type"), subject: h.Get("ce-subject"),
-			journal: h.Get("ce-timbridge"), sequence: h.Get("ce-sequence"), data: m.Data(),
-		})
-		if meta.Sequence.Stream >= info.State.LastSeq {
-			return out, nil
-		}
-	}
-}

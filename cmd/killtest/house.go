@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 )
@@ -28,6 +29,7 @@ type house struct {
 
 	nats, sandbox, bridge, sender *process
 	logs                          []*os.File
+	volume                        *volume // the bridge's, where it is to be filled
 	senderIn                      io.WriteCloser
 	senderOut                     *os.File
 
@@ -69,8 +71,14 @@ func newHouse(ctx context.Context, s settings) (*house, error) {
 			return nil, err
 		}
 	}
+	if h.fill != "" {
+		var err error
+		if h.volume, err = newVolume(h.bridgeDir()); err != nil {
+			return nil, err
+		}
+	}
 	if err := h.configure(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, h.volume.close())
 	}
 	return h, nil
 }
@@ -86,78 +94,20 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-func (h *house) configure() error {
-	files := map[string]string{
-		"nats.conf": fmt.Sprintf(`listen: "127.0.0.1:%d"
-authorization { token: %q }
-jetstream { store_dir: %q, sync_interval: always }
-`, h.busPort, h.busToken, filepath.Join(h.dir, "nats")),
-		"sandbox.hcl": fmt.Sprintf(`data_dir = %q
-app "test" {
-  sdkappid = %d
-  driver "sandbox" {
-    listen      = "127.0.0.1:%d"
-    key         = %q
-    token       = %q
-    delivery    = %q
-    rate_limits = false
-    heartbeat   = "1s"
-  }
-}
-`, filepath.Join(h.dir, "im"), appID, h.imPort, h.key, h.imToken, h.delivery),
-		"bridge.hcl": fmt.Sprintf(`data_dir = %q
-app "test" {
-  sdkappid = %d
-  driver "sandbox" {
-    url       = "ws://127.0.0.1:%d"
-    key       = %q
-    token     = %q
-    heartbeat = "1s"
-  }
-  account %q {}
-}
-bus "nats" {
-  url   = "nats://127.0.0.1:%d"
-  token = %q
-}
-journal {
-  # Small and short, so that snapshots and deletions happen while it is killed.
-  segment_bytes     = "1MiB"
-  retention         = "2s"
-  snapshot_interval = "1s"
-  snapshot_entries  = 500
-}
-egress {
-  retry_max = "1s"
-  rates {
-    account = 0
-    group   = 0
-  }
-}
-http { listen = "127.0.0.1:%d" }
-`, filepath.Join(h.dir, "bridge"), appID, h.imPort, h.key, h.imToken, bridgeUser, h.busPort, h.busToken, h.http),
-	}
-	for name, text := range files {
-		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600); err != nil {
-			return err
+// others are the processes beside the sender, in the order of their start.
+func (h *house) others() []*process {
+	var list []*process
+	for _, p := range []*process{h.nats, h.sandbox, h.bridge} {
+		if p != nil { // there is no NATS server where it is inside the bridge
+			list = append(list, p)
 		}
 	}
-	var err error
-	open := func(name string) io.Writer {
-		f, e := os.OpenFile(filepath.Join(h.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
-		err = errors.Join(err, e)
-		h.logs = append(h.logs, f)
-		return f
-	}
-	h.nats = &process{name: "nats-server", path: h.server, args: []string{"-c", filepath.Join(h.dir, "nats.conf")}, log: open("nats")}
-	h.sandbox = &process{name: "sandbox", path: h.binary, args: []string{"sandbox", "-config", filepath.Join(h.dir, "sandbox.hcl")}, log: open("sandbox")}
-	h.bridge = &process{name: "bridge", path: h.binary, args: []string{"run", "-config", filepath.Join(h.dir, "bridge.hcl")}, log: open("bridge")}
-	return err
+	return list
 }
 
-// victimProcess is who is killed.
-func (h *house) victimProcess() *process {
-	switch h.victim {
+// process is the one of that name.
+func (h *house) process(name string) *process {
+	switch name {
 	case "sandbox":
 		return h.sandbox
 	case "nats":
@@ -262,7 +212,9 @@ func (h *house) close() error {
 	if h.sender != nil {
 		errs = append(errs, h.sender.kill())
 	}
-	errs = append(errs, h.bridge.stop(15*time.Second), h.sandbox.stop(10*time.Second), h.nats.stop(10*time.Second))
+	for _, p := range slices.Backward(h.others()) {
+		errs = append(errs, p.stop(20*time.Second))
+	}
 	for _, f := range h.logs {
 		errs = append(errs, f.Close())
 	}

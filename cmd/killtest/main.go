@@ -11,21 +11,32 @@
 //     a group in the order of its sequence, between two users each sender's in
 //     the order sent;
 //   - every command that the bus took has exactly one outcome, and at most one
-//     effect in chat, exactly one if it succeeded.
+//     effect in chat, exactly one if it succeeded; one dead letter if it did not.
+//
+// Other troubles than kills, under the same load and with the same comparison:
+// the bus or the IM service is away for a while, or the bridge's volume is full
+// for a while. Then nobody restarts the bridge, and its readiness has to tell
+// the truth: not ready, with the reason, while the trouble lasts, and ready
+// within 10 s after.
 //
 // Usage:
 //
 //	go run ./cmd/killtest -kills 100 -delivery push
-//	go run ./cmd/killtest -victim nats -kills 20
+//	go run ./cmd/killtest -victim bridge,nats -kills 20
 //	go run ./cmd/killtest -steps all -each 10
+//	go run ./cmd/killtest -outage bus -for 60s -how stop
+//	go run ./cmd/killtest -fill apart
+//	go run ./cmd/killtest -fill embedded
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -43,14 +54,21 @@ type settings struct {
 	binary   string
 	server   string
 	delivery string
-	victim   string
-	kills    int
-	steps    []string
-	each     int
 	rate     float64
 	seed     uint64
 	settle   time.Duration
 	keep     bool
+
+	// The trouble: kills of the victims, or the bridge's own end at steps, or
+	// an outage, or a full volume.
+	victims []string
+	kills   int
+	steps   []string
+	each    int
+	outage  string
+	how     string
+	fill    string
+	lasts   time.Duration
 }
 
 func main() {
@@ -70,25 +88,39 @@ func main() {
 	defer stop()
 	if err := test(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "killtest: FAILED:", err)
+		var lacks *lacksError
+		if errors.As(err, &lacks) {
+			os.Exit(3)
+		}
 		os.Exit(1)
 	}
 }
 
+// lacksError says that the environment lacks what a test needs.
+type lacksError struct{ err error }
+
+func (e *lacksError) Error() string { return "this cannot be tested here: " + e.err.Error() }
+func (e *lacksError) Unwrap() error { return e.err }
+
 func parse(args []string) (settings, error) {
 	var s settings
-	var names string
+	var names, victims string
 	f := flag.NewFlagSet("killtest", flag.ContinueOnError)
 	f.StringVar(&s.dir, "dir", "", "folder for everything; default a temporary one, removed when all is well")
 	f.StringVar(&s.binary, "timbridge", "", "the timbridge binary; default: built")
 	f.StringVar(&s.server, "nats-server", "", "the nats-server binary; default: built from the module's own dependency")
 	f.StringVar(&s.delivery, "delivery", "ack", "the sandbox's way of reporting: ack or push")
-	f.StringVar(&s.victim, "victim", "bridge", "who is killed: bridge, sandbox or nats")
+	f.StringVar(&victims, "victim", "bridge", "who is killed: bridge, sandbox, nats, or several separated by commas")
 	f.IntVar(&s.kills, "kills", 10, "how often, at random moments")
 	f.StringVar(&names, "steps", "", "named steps at which the bridge ends itself, separated by commas, or all; then -kills is not used")
 	f.IntVar(&s.each, "each", 1, "how often at each step")
+	f.StringVar(&s.outage, "outage", "", "who is away for a while instead: bus or im")
+	f.StringVar(&s.how, "how", "stop", "how: stop (SIGSTOP, then SIGCONT) or kill (SIGKILL, started later)")
+	f.StringVar(&s.fill, "fill", "", "the bridge's volume, a small tmpfs, is full for a while instead, three times: apart (NATS elsewhere) or embedded (NATS in the bridge, on that volume); needs root")
+	f.DurationVar(&s.lasts, "for", 0, "how long an outage lasts (default 60s), or the volume is full (15s)")
 	f.Float64Var(&s.rate, "rate", 200, "messages a second, and commands a second")
 	f.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "seed of everything random")
-	f.DurationVar(&s.settle, "settle", 2*time.Minute, "how long everything may take to arrive after the last kill")
+	f.DurationVar(&s.settle, "settle", 2*time.Minute, "how long everything may take to arrive after the last trouble")
 	f.BoolVar(&s.keep, "keep", false, "keep the folder")
 	if err := f.Parse(args); err != nil {
 		return s, err
@@ -99,13 +131,49 @@ func parse(args []string) (settings, error) {
 	case names != "":
 		s.steps = strings.Split(names, ",")
 	}
-	if s.delivery != "ack" && s.delivery != "push" {
-		return s, fmt.Errorf("-delivery is %q; it can be ack or push", s.delivery)
+	s.victims = strings.Split(victims, ",")
+	if s.lasts == 0 {
+		if s.lasts = time.Minute; s.fill != "" {
+			s.lasts = 15 * time.Second
+		}
 	}
-	switch s.victim {
-	case "bridge", "sandbox", "nats":
-	default:
-		return s, fmt.Errorf("-victim is %q; it can be bridge, sandbox or nats", s.victim)
+	choices := []struct {
+		flag, value string
+		of          []string
+	}{
+		{"delivery", s.delivery, []string{"ack", "push"}},
+		{"outage", s.outage, []string{"", "bus", "im"}},
+		{"how", s.how, []string{"stop", "kill"}},
+		{"fill", s.fill, []string{"", "apart", "embedded"}},
+	}
+	for _, v := range s.victims {
+		choices = append(choices, struct {
+			flag, value string
+			of          []string
+		}{"victim", v, []string{"bridge", "sandbox", "nats"}})
+	}
+	for _, c := range choices {
+		if !slices.Contains(c.of, c.value) {
+			return s, fmt.Errorf("-%s is %q; it can be %s", c.flag, c.value, strings.TrimPrefix(strings.Join(c.of, " or "), " or "))
+		}
+	}
+	if s.outage != "" && s.fill != "" {
+		return s, errors.New("-outage and -fill are two tests")
 	}
 	return s, nil
+}
+
+// trouble says in words what a run does.
+func (s *settings) trouble() string {
+	switch {
+	case s.outage != "":
+		return fmt.Sprintf("%s away for %s (%s)", s.outage, s.lasts, s.how)
+	case s.fill == "embedded":
+		return fmt.Sprintf("volume full for %s, NATS embedded on it", s.lasts)
+	case s.fill != "":
+		return fmt.Sprintf("volume full for %s, NATS elsewhere", s.lasts)
+	case len(s.steps) > 0:
+		return fmt.Sprintf("bridge killed %d times at each of %s", s.each, strings.Join(s.steps, ", "))
+	}
+	return fmt.Sprintf("%s killed %d times", strings.Join(s.victims, " or "), s.kills)
 }

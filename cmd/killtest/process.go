@@ -70,6 +70,21 @@ func (p *process) kill() error {
 	return nil
 }
 
+// freeze stops it in its tracks until thaw: it keeps its connections and
+// answers nothing.
+func (p *process) freeze() error { return p.signal(syscall.SIGSTOP) }
+
+func (p *process) thaw() error { return p.signal(syscall.SIGCONT) }
+
+func (p *process) signal(sig syscall.Signal) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		return fmt.Errorf("%s to %s: %w", sig, p.name, err)
+	}
+	return nil
+}
+
 // exited is closed when the process has ended.
 func (p *process) exited() <-chan struct{} {
 	p.mu.Lock()

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -34,11 +36,13 @@ func test(ctx context.Context, s settings) (err error) {
 		switch {
 		case err != nil:
 			err = fmt.Errorf("%w\nseed %d; logs and data are in %s", err, s.seed, s.dir)
-		case made && !s.keep:
-			err = os.RemoveAll(s.dir)
+		case !s.keep:
+			if err = h.volume.close(); err == nil && made {
+				err = os.RemoveAll(s.dir)
+			}
 		}
 	}()
-	for _, p := range []*process{h.nats, h.sandbox, h.bridge} {
+	for _, p := range h.others() {
 		if err := p.start(); err != nil {
 			return err
 		}
@@ -51,7 +55,7 @@ func test(ctx context.Context, s settings) (err error) {
 	if err := h.awaitReady(ctx, 30*time.Second); err != nil {
 		return err
 	}
-	fmt.Printf("ready after %s; killing the %s, delivery %q, seed %d\n", time.Since(started).Round(time.Millisecond), s.victim, s.delivery, s.seed)
+	fmt.Printf("ready after %s; %s, delivery %q, seed %d\n", time.Since(started).Round(time.Millisecond), s.trouble(), s.delivery, s.seed)
 
 	o := &orders{js: js, rng: rand.New(rand.NewPCG(s.seed, 1))}
 	if err := h.makeTalk(ctx, o); err != nil {
@@ -60,14 +64,18 @@ func test(ctx context.Context, s settings) (err error) {
 	if err := h.startSender(); err != nil {
 		return err
 	}
+	loading, abandon := context.WithCancel(ctx)
+	defer abandon()
 	stop, commanding := make(chan struct{}), make(chan error, 1)
-	go func() { commanding <- o.run(ctx, s.rate, stop) }()
+	go func() { commanding <- o.run(loading, s.rate, stop) }()
 
-	killErr := h.killAll(ctx, rand.New(rand.NewPCG(s.seed, 2)))
+	if err := h.trouble(ctx, rand.New(rand.NewPCG(s.seed, 2))); err != nil {
+		abandon()
+		<-commanding
+		return err
+	}
 	close(stop)
-	cmdErr := <-commanding
-	sendErr := h.stopSender(100 * time.Second)
-	if err := errors.Join(killErr, cmdErr, sendErr); err != nil {
+	if err := errors.Join(<-commanding, h.stopSender(100*time.Second)); err != nil {
 		return err
 	}
 	settling := time.Now()
@@ -79,12 +87,28 @@ func test(ctx context.Context, s settings) (err error) {
 		return fmt.Errorf("the bridge is not ready in the end: %s", why)
 	}
 	f, err := e.check()
-	fmt.Printf("%d messages answered, %d commands taken: %d succeeded, %d failed, %d in doubt; %d events; settled %s after the load; took %s\n",
-		f.Said, f.Taken, f.Succeeded, f.Failed, f.InDoubt, f.Events, time.Since(settling).Round(time.Millisecond), time.Since(started).Round(time.Second))
+	fmt.Printf("%d messages answered, %d commands taken (%d of them to revoke): %d succeeded, %d failed, %d in doubt; %d events; settled %s after the load; took %s\n",
+		f.Said, f.Taken, f.Revoked, f.Succeeded, f.Failed, f.InDoubt, f.Events, time.Since(settling).Round(time.Millisecond), time.Since(started).Round(time.Second))
+	for _, why := range slices.Sorted(maps.Keys(f.Why)) {
+		fmt.Printf("  %d failed with %s\n", f.Why[why], why)
+	}
 	if err == nil {
 		fmt.Println("every promise held")
 	}
 	return err
+}
+
+// trouble is what the run is about.
+func (h *house) trouble(ctx context.Context, rng *rand.Rand) error {
+	switch {
+	case h.outage != "":
+		return h.endure(ctx)
+	case h.fill != "":
+		return h.fillUp(ctx)
+	case len(h.steps) > 0:
+		return h.killAtSteps(ctx, rng)
+	}
+	return h.killAll(ctx, rng)
 }
 
 // makeTalk has the bridge create the group in which everybody talks.
@@ -115,98 +139,12 @@ func (h *house) makeTalk(ctx context.Context, o *orders) error {
 	return errors.New("the group was not created within 30 s")
 }
 
-// killAll kills as often as asked.
-func (h *house) killAll(ctx context.Context, rng *rand.Rand) error {
-	if len(h.steps) > 0 {
-		return h.killAtSteps(ctx, rng)
-	}
-	victim := h.victimProcess()
-	for i := range h.kills {
-		// Sometimes at once, while it is still starting; mostly under way.
-		pause := time.Duration(rng.ExpFloat64() * float64(700*time.Millisecond))
-		wait(ctx, min(pause, 3*time.Second))
-		if err := h.alive(); err != nil {
-			return err
-		}
-		if err := victim.kill(); err != nil {
-			return err
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		wait(ctx, time.Duration(rng.IntN(300))*time.Millisecond)
-		if err := victim.start(); err != nil {
-			return err
-		}
-		if (i+1)%10 == 0 {
-			fmt.Printf("killed %d times\n", i+1)
-		}
-	}
-	// A while of peace under load, in which all comes back by itself.
-	return h.awaitReady(ctx, 30*time.Second)
-}
-
-// alive says when somebody ended by himself, which nobody ever may.
-func (h *house) alive() error {
-	for _, p := range []*process{h.nats, h.sandbox, h.bridge, h.sender} {
-		select {
-		case <-p.exited():
-			return fmt.Errorf("%s ended by itself: %w", p.name, errors.Join(p.failure(), errors.New("see its log")))
-		default:
-		}
-	}
-	return nil
-}
-
-// stepPatience is how long a step may take to be come to.
-const stepPatience = 60 * time.Second
-
-// killAtSteps has the bridge end itself at each named step.
-func (h *house) killAtSteps(ctx context.Context, rng *rand.Rand) error {
-	for _, step := range h.steps {
-		for range h.each {
-			nth := 1 + rng.IntN(60)
-			if step == "snapshot" || step == "segment_deleted" {
-				nth = 1 // rare ones
-			}
-			if err := h.bridge.kill(); err != nil {
-				return err
-			}
-			if err := h.bridge.start(fmt.Sprintf("TIMBRIDGE_KILL_AT=%s:%d", step, nth)); err != nil {
-				return err
-			}
-			select {
-			case <-h.bridge.exited():
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-time.After(stepPatience):
-				return fmt.Errorf("the bridge did not come to step %q for the %d. time within %s", step, nth, stepPatience)
-			}
-			if !h.bridge.killed() {
-				return fmt.Errorf("the bridge ended by itself on the way to step %q: %w", step, h.bridge.failure())
-			}
-			if err := h.bridge.start(); err != nil {
-				return err
-			}
-			if err := h.awaitReady(ctx, 30*time.Second); err != nil {
-				return fmt.Errorf("after a kill at step %q: %w", step, err)
-			}
-		}
-		fmt.Printf("killed at %s %d times\n", step, h.each)
-	}
-	return nil
-}
-
 // settled waits until everything that is still to come has come.
 func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) (*evidence, error) {
 	e := &evidence{delivery: h.delivery, said: h.said, taken: o.taken}
 	deadline := time.Now().Add(h.settle)
 	for {
-		var err error
-		if e.events, err = readStream(ctx, js, "tim-events"); err != nil {
-			return nil, err
-		}
-		if e.outcomes, err = readStream(ctx, js, "tim-outcomes"); err != nil {
+		if err := e.read(ctx, js); err != nil {
 			return nil, err
 		}
 		if e.complete() || time.Now().After(deadline) {
@@ -216,15 +154,24 @@ func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) 
 	}
 	// Whatever would come twice, or too late, comes within a little while.
 	wait(ctx, 3*time.Second)
+	if err := e.read(ctx, js); err != nil {
+		return nil, err
+	}
 	var err error
-	if e.events, err = readStream(ctx, js, "tim-events"); err != nil {
-		return nil, err
-	}
-	if e.outcomes, err = readStream(ctx, js, "tim-outcomes"); err != nil {
-		return nil, err
-	}
 	e.history, err = h.readHistory(ctx)
 	return e, err
+}
+
+// read reads what is on the bus.
+func (e *evidence) read(ctx context.Context, js jetstream.JetStream) (err error) {
+	if e.events, err = readStream(ctx, js, "tim-events"); err != nil {
+		return err
+	}
+	if e.outcomes, err = readStream(ctx, js, "tim-outcomes"); err != nil {
+		return err
+	}
+	e.deadLetters, err = readStream(ctx, js, "tim-deadletters")
+	return err
 }
 
 // readHistory asks the IM service itself what was said, as each of the people.

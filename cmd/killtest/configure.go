@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+func (h *house) bridgeDir() string { return filepath.Join(h.dir, "bridge") }
+
+func (h *house) natsConfig() string {
+	return fmt.Sprintf(`listen: "127.0.0.1:%d"
+authorization { token: %q }
+jetstream { store_dir: %q, sync_interval: always }
+`, h.busPort, h.busToken, filepath.Join(h.dir, "nats"))
+}
+
+func (h *house) sandboxConfig() string {
+	return fmt.Sprintf(`data_dir = %q
+app "test" {
+  sdkappid = %d
+  driver "sandbox" {
+    listen      = "127.0.0.1:%d"
+    key         = %q
+    token       = %q
+    delivery    = %q
+    rate_limits = false
+    heartbeat   = "1s"
+  }
+}
+`, filepath.Join(h.dir, "im"), appID, h.imPort, h.key, h.imToken, h.delivery)
+}
+
+func (h *house) bridgeConfig() string {
+	bus := fmt.Sprintf(`url   = "nats://127.0.0.1:%d"`, h.busPort)
+	if h.fill == "embedded" {
+		bus = fmt.Sprintf(`listen = "127.0.0.1:%d"`, h.busPort)
+	}
+	space := ""
+	if h.fill != "" {
+		space = fmt.Sprintf("high_water = \"%dMiB\"\n  reserve    = \"%dMiB\"\n", volumeHighWater>>20, volumeReserve>>20)
+	}
+	return fmt.Sprintf(`data_dir = %q
+app "test" {
+  sdkappid = %d
+  driver "sandbox" {
+    url       = "ws://127.0.0.1:%d"
+    key       = %q
+    token     = %q
+    heartbeat = "1s"
+  }
+  account %q {}
+}
+bus "nats" {
+  %s
+  token = %q
+}
+journal {
+  # Small and short, so that snapshots and deletions happen while it is killed.
+  segment_bytes     = "1MiB"
+  retention         = "2s"
+  snapshot_interval = "1s"
+  snapshot_entries  = 500
+  %s
+}
+egress {
+  retry_max = "1s"
+  rates {
+    account = 0
+    group   = 0
+  }
+}
+http { listen = "127.0.0.1:%d" }
+`, h.bridgeDir(), appID, h.imPort, h.key, h.imToken, bridgeUser, bus, h.busToken, space, h.http)
+}
+
+// configure writes the configurations and makes the processes.
+func (h *house) configure() error {
+	files := map[string]string{"nats.conf": h.natsConfig(), "sandbox.hcl": h.sandboxConfig(), "bridge.hcl": h.bridgeConfig()}
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	var err error
+	open := func(name string) io.Writer {
+		f, e := os.OpenFile(filepath.Join(h.dir, name+".log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		err = errors.Join(err, e)
+		h.logs = append(h.logs, f)
+		return f
+	}
+	if h.fill != "embedded" {
+		h.nats = &process{name: "nats-server", path: h.server, args: []string{"-c", filepath.Join(h.dir, "nats.conf")}, log: open("nats")}
+	}
+	h.sandbox = &process{name: "sandbox", path: h.binary, args: []string{"sandbox", "-config", filepath.Join(h.dir, "sandbox.hcl")}, log: open("sandbox")}
+	h.bridge = &process{name: "bridge", path: h.binary, args: []string{"run", "-config", filepath.Join(h.dir, "bridge.hcl")}, log: open("bridge")}
+	return err
+}

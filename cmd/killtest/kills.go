@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+)
+
+// killAll kills the victims as often as asked, at random moments.
+func (h *house) killAll(ctx context.Context, rng *rand.Rand) error {
+	for i := range h.kills {
+		// Sometimes at once, while it is still starting; mostly under way.
+		pause := time.Duration(rng.ExpFloat64() * float64(700*time.Millisecond))
+		wait(ctx, min(pause, 3*time.Second))
+		if err := h.alive(); err != nil {
+			return err
+		}
+		victims := h.pick(rng)
+		for _, p := range victims {
+			if err := p.kill(); err != nil {
+				return err
+			}
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for _, p := range victims {
+			wait(ctx, time.Duration(rng.IntN(300))*time.Millisecond)
+			if err := p.start(); err != nil {
+				return err
+			}
+		}
+		if (i+1)%10 == 0 {
+			fmt.Printf("killed %d times\n", i+1)
+		}
+	}
+	// A while of peace under load, in which all comes back by itself.
+	return h.awaitReady(ctx, 30*time.Second)
+}
+
+// pick picks at least one of the victims, in any order.
+func (h *house) pick(rng *rand.Rand) []*process {
+	n := 1 + rng.IntN(len(h.victims))
+	var list []*process
+	for _, i := range rng.Perm(len(h.victims))[:n] {
+		list = append(list, h.process(h.victims[i]))
+	}
+	return list
+}
+
+// alive says when somebody ended by himself, which nobody ever may.
+func (h *house) alive() error {
+	for _, p := range append(h.others(), h.sender) {
+		select {
+		case <-p.exited():
+			return fmt.Errorf("%s ended by itself: %w", p.name, errors.Join(p.failure(), errors.New("see its log")))
+		default:
+		}
+	}
+	return nil
+}
+
+// stepPatience is how long a step may take to be come to.
+const stepPatience = 60 * time.Second
+
+// killAtSteps has the bridge end itself at each named step.
+func (h *house) killAtSteps(ctx context.Context, rng *rand.Rand) error {
+	for _, step := range h.steps {
+		for range h.each {
+			nth := 1 + rng.IntN(60)
+			if step == "snapshot" || step == "segment_deleted" {
+				nth = 1 // rare ones
+			}
+			if err := h.killAtStep(ctx, step, nth); err != nil {
+				return fmt.Errorf("step %q: %w", step, err)
+			}
+		}
+		fmt.Printf("killed at %s: %d\n", step, h.each)
+	}
+	return nil
+}
+
+func (h *house) killAtStep(ctx context.Context, step string, nth int) error {
+	if err := h.bridge.kill(); err != nil {
+		return err
+	}
+	if err := h.bridge.start(fmt.Sprintf("TIMBRIDGE_KILL_AT=%s:%d", step, nth)); err != nil {
+		return err
+	}
+	select {
+	case <-h.bridge.exited():
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(stepPatience):
+		return fmt.Errorf("the bridge did not come to it for the %d. time within %s", nth, stepPatience)
+	}
+	if !h.bridge.killed() {
+		return fmt.Errorf("the bridge ended by itself on the way to it: %w", h.bridge.failure())
+	}
+	if err := h.bridge.start(); err != nil {
+		return err
+	}
+	if err := h.awaitReady(ctx, 30*time.Second); err != nil {
+		return fmt.Errorf("after the kill: %w", err)
+	}
+	return nil
+}
