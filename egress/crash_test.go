@@ -323,7 +323,7 @@ func (r *rig) checkReplay() {
 func TestCrashAtEveryStep(t *testing.T) {
 	for _, randoms := range []bool{true, false} {
 		t.Run(fmt.Sprintf("randoms %v", randoms), func(t *testing.T) {
-			n := uint64(25)
+			n := uint64(15)
 			if testing.Short() {
 				n = 5
 			}

@@ -18,6 +18,15 @@ type laneKey struct {
 	conversation tim.Conversation
 }
 
+// laneOf is the lane of a command. A group's creation goes before everything
+// in the group: its id is known beforehand, and commands may name it already.
+func laneOf(it *item) laneKey {
+	if c := it.cmd.CreateGroup; c != nil && c.Param.GroupID != "" {
+		return laneKey{it.o.account, tim.Group(c.Param.GroupID)}
+	}
+	return laneKey{it.o.account, it.cmd.Conversation}
+}
+
 // lane is the commands of an account in a conversation, in their order. It has
 // a goroutine as long as it has commands.
 type lane struct {
@@ -56,7 +65,7 @@ func (e *Egress) dispatch(it *item) {
 		it.since = it.o.position.Time
 	}
 	it.called = it.o.latest
-	k := laneKey{it.o.account, it.cmd.Conversation}
+	k := laneOf(it)
 	l := e.lanes[k]
 	if l == nil {
 		l = &lane{}

@@ -287,6 +287,28 @@ func TestLanes(t *testing.T) {
 	})
 }
 
+func TestGroupIsCreatedBeforeItIsUsed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		r.im.script = func(c call) answer {
+			if c.op == "create" && c.n < 4 {
+				return answer{err: busy()}
+			}
+			return answer{}
+		}
+		r.start()
+		group := string(mapping.GroupIDFor("https://shop.example/orders", "create", false))
+		r.bus.publish(t, command{id: "create", kind: "group.create", data: map[string]any{"group_type": "public", "name": "team"}})
+		r.bus.publish(t, sendIn("send", group, "hello"))
+		r.bus.publish(t, command{id: "dismiss", kind: "group.dismiss", data: map[string]any{"group_id": group}})
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		for _, id := range []string{"create", "send", "dismiss"} {
+			r.want(id, mapping.TypeSucceeded, "")
+		}
+	})
+}
+
 func TestRates(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Config{Rates: Rates{Account: 20, Send: 10}})
