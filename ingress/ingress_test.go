@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -313,6 +314,40 @@ func byNumber(a, b string) int {
 	fmt.Sscan(a[1:], &x)
 	fmt.Sscan(b[1:], &y)
 	return x - y
+}
+
+func TestCatchUpOfMoreThanMemoryIsKeptFor(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		svc.group(team, alice, bridge)
+		r := newRig(t, svc, Config{})
+		r.signIn(bridge)
+		svc.send(alice, tim.C2C(bridge), "a0 ")
+		svc.send(alice, tim.Group(team), "g0 ")
+		r.deliverAll(bridge)
+		r.stop()
+		svc.cut(bridge)
+		time.Sleep(time.Hour)
+		long := strings.Repeat("x", 4000)
+		const n = 2 * keepBytes / 4000
+		for i := 1; i < n; i++ {
+			svc.send(alice, tim.C2C(bridge), fmt.Sprint("a", i, " ", long))
+			svc.send(alice, tim.Group(team), fmt.Sprint("g", i, " ", long))
+		}
+		r.start()
+		defer r.stop()
+		r.signIn(bridge)
+		got := said(t, r.j.all())
+		for _, of := range []string{"a", "g"} {
+			if x := only(got, of); len(x) != n || !slices.IsSortedFunc(x, byNumber) {
+				t.Errorf("%d of %s, want %d", len(x), of, n)
+			}
+		}
+		if pages := 2 * (n/100 + 1); svc.historyCalls < pages+pages/4 {
+			t.Errorf("%d calls for %d pages: all of it was kept", svc.historyCalls, pages)
+		}
+		r.checkReplay()
+	})
 }
 
 func TestCatchUpInterruptedAnywhere(t *testing.T) {
