@@ -38,6 +38,7 @@ func TestKilled(t *testing.T) {
 					time.Sleep(time.Millisecond)
 				}
 				stop := k.talk()
+				calm := k.trouble()
 				first.kill()
 				first.over()
 				k.dir = first.left
@@ -51,6 +52,7 @@ func TestKilled(t *testing.T) {
 						k.runUntilKilled("", 0)
 					}
 				}
+				calm()
 				stop()
 				k.check()
 			})
@@ -157,6 +159,37 @@ func (k *killRig) talk() (stop func()) {
 				k.t.Error(err)
 			}
 		}
+	}
+}
+
+// trouble cuts the bridge's connection now and then, doubles reports, and
+// fails calls for history, until calm is called.
+func (k *killRig) trouble() (calm func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			pause(ctx, time.Duration(20+rand.IntN(200))*time.Millisecond)
+			var err error
+			switch rand.IntN(5) {
+			case 0, 1:
+				k.sb.Faults().Disconnect(bridge, 10*time.Millisecond)
+			case 2:
+				err = k.sb.Faults().Add(sandbox.Fault{Call: sandbox.CallReport, Account: bridge, Do: sandbox.Duplicate, Count: 3})
+			case 3:
+				err = k.sb.Faults().Add(sandbox.Fault{Call: sandbox.CallMessages, Account: bridge, Do: sandbox.RateLimit, Delay: 10 * time.Millisecond, Count: 2})
+			case 4:
+				err = k.sb.Faults().Add(sandbox.Fault{Call: sandbox.CallConversations, Account: bridge, Do: sandbox.DropAfter, Delay: 5 * time.Millisecond})
+			}
+			if err != nil {
+				k.t.Error(err)
+			}
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+		k.sb.Faults().Clear()
 	}
 }
 
