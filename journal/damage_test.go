@@ -559,3 +559,96 @@ func TestRepairBeforeEmptySegment(t *testing.T) {
 		}
 	}
 }
+
+// betweenSegments returns a journal as a crash leaves it after the next segment
+// was made and before the old one was sealed.
+func betweenSegments(t *testing.T) (f *journaltest.FS, w *world, last uint64) {
+	t.Helper()
+	f = journaltest.NewFS()
+	j, err := journal.Open(dir, small(f))
+	must(t, err)
+	w = newWorld()
+	f.Fault(func(op journaltest.Op) error {
+		if op.Kind == journaltest.OpWrite && strings.HasSuffix(op.Name, "1.seg") && op.Len > 87 && op.Len < 500 {
+			return journaltest.ErrCrashed // the footer
+		}
+		return nil
+	})
+	for err == nil {
+		last = j.Last()
+		err = w.append(j, false, 600, 500)
+	}
+	_ = j.Close()
+	f = f.Crash(journaltest.States(0, 0)[0])
+	if n := len(f.Files(dir)); n != 3 {
+		t.Fatalf("files %v", f.Files(dir))
+	}
+	return f, w, last
+}
+
+// TestUnfinishedSuccessor has a last segment with half a header. It goes, but
+// only if the one before it reaches to where it began.
+func TestUnfinishedSuccessor(t *testing.T) {
+	f, w, last := betweenSegments(t)
+	second := path.Join(dir, f.Files(dir)[1])
+	first := path.Join(dir, f.Files(dir)[0])
+	for _, size := range []int{0, 10, 63, 64} {
+		g := f.Clone()
+		b, err := g.ReadFile(second)
+		must(t, err)
+		if b = b[:size]; size == 64 {
+			b[20] ^= 1
+		}
+		g.WriteFile(second, b)
+		if r, err := journal.Inspect(dir, g); err != nil || !r.OK() {
+			t.Errorf("%d bytes of it: inspect: %+v, %v", size, r.Damage, err)
+		}
+		if err := w.reopen(g.Clone(), small(g)); err != nil {
+			t.Errorf("%d bytes of it: %v", size, err)
+		}
+		a, err := g.ReadFile(first)
+		must(t, err)
+		a[len(a)-1] ^= 1
+		g.WriteFile(first, a)
+		if _, err := read(g.Clone()); !errors.Is(err, journal.ErrCorrupt) {
+			t.Errorf("%d bytes of it, and the end of the one before: %v", size, err)
+		}
+		if lost, err := repaired(g, w, last); err != nil || lost != 1 {
+			t.Errorf("%d bytes of it, and the end of the one before: %d lost, %v", size, lost, err)
+		}
+	}
+}
+
+// TestOtherHistory puts a segment into a journal that is its own in all but the
+// history: from a backup, say, after which things went another way.
+func TestOtherHistory(t *testing.T) {
+	f := journaltest.NewFS()
+	j, err := journal.Open(dir, small(f))
+	must(t, err)
+	w := newWorld()
+	must(t, w.append(j, false, 2000, 2000))
+	g := f.Clone()
+	for range 6 {
+		must(t, w.append(j, false, 2500))
+	}
+	must(t, j.Close())
+	other, err := journal.Open(dir, small(g))
+	must(t, err)
+	for range 6 {
+		must(t, newWorld().append(other, false, 2500))
+	}
+	must(t, other.Close())
+	names := f.Files(dir)
+	if !slices.Equal(names, g.Files(dir)) || len(names) < 5 {
+		t.Fatalf("%v, %v", names, g.Files(dir))
+	}
+	b, err := g.ReadFile(path.Join(dir, names[1]))
+	must(t, err)
+	f.WriteFile(path.Join(dir, names[1]), b)
+	if _, err := read(f.Clone()); !errors.Is(err, journal.ErrCorrupt) {
+		t.Errorf("not noticed: %v", err)
+	}
+	if r, err := journal.Inspect(dir, f); err != nil || r.OK() {
+		t.Errorf("inspect: %v, %v", r.Damage, err)
+	}
+}

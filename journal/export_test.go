@@ -11,8 +11,8 @@ func (o Options) WithMarkAfter(d time.Duration) Options {
 	return o
 }
 
-// SetVersion changes the format version in a segment's header.
+// SetVersion changes the format version in a segment's header or trailer.
 func SetVersion(b []byte, version uint32) {
 	binary.LittleEndian.PutUint32(b[8:], version)
-	binary.LittleEndian.PutUint32(b[12:], checksumExcept(b[:segmentHeaderSize], 12))
+	binary.LittleEndian.PutUint32(b[12:], checksumExcept(b, 12))
 }

@@ -311,9 +311,13 @@ func (h *health) segment(sf segmentFile, next uint64) (*examined, error) {
 	}
 	headerErr := err
 	x.header, x.intact = header, err == nil
+	t, err := readSealed(x.file, x.size)
+	if errors.As(err, &version) {
+		return nil, fmt.Errorf("journal: %s: its footer: %w", sf.name, err)
+	}
 	if x.foreign {
 		x.limit = segmentHeaderSize // nothing in it counts
-	} else if t, err := readSealed(x.file, x.size); err == nil && (!x.intact || t.nonce == header.nonce) && t.next >= sf.first {
+	} else if err == nil && (!x.intact || t.nonce == header.nonce) && t.next >= sf.first {
 		x.trailer, x.sealed = t, true
 		x.limit, x.until, x.complete = t.end, t.next, true
 	}

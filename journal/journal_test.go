@@ -555,22 +555,30 @@ func TestMark(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	f := journaltest.NewFS()
-	j := open(t, small(f))
-	appendFacts(t, j, "a")
-	must(t, j.Close())
-	name := dir + "/00000000000000000001.seg"
-	b, err := f.ReadFile(name)
-	must(t, err)
-	journal.SetVersion(b, 2)
-	f.WriteFile(name, b)
-	for what, err := range map[string]error{
-		"Open":    second(journal.Open(dir, small(f))),
-		"Inspect": second(journal.Inspect(dir, f)),
-		"Repair":  second(journal.Repair(dir, f)),
-	} {
-		if err == nil || errors.Is(err, journal.ErrCorrupt) || !strings.Contains(err.Error(), "version 2") {
-			t.Errorf("%s of a newer format: %v", what, err)
+	for _, where := range []string{"header", "footer"} {
+		f := journaltest.NewFS()
+		j := open(t, small(f))
+		for range 6 {
+			appendFacts(t, j, strings.Repeat("x", 2500))
+		}
+		must(t, j.Close())
+		name := dir + "/00000000000000000001.seg"
+		b, err := f.ReadFile(name)
+		must(t, err)
+		if where == "header" {
+			journal.SetVersion(b[:64], 2)
+		} else {
+			journal.SetVersion(b[len(b)-88:], 2)
+		}
+		f.WriteFile(name, b)
+		for what, err := range map[string]error{
+			"Open":    second(journal.Open(dir, small(f))),
+			"Inspect": second(journal.Inspect(dir, f)),
+			"Repair":  second(journal.Repair(dir, f)),
+		} {
+			if err == nil || errors.Is(err, journal.ErrCorrupt) || !strings.Contains(err.Error(), "version 2") {
+				t.Errorf("%s of a newer %s: %v", what, where, err)
+			}
 		}
 	}
 }
