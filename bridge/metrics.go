@@ -96,6 +96,22 @@ var figures = []struct {
 	{"journal_deleted_segments_total", "Old segments deleted.", nil},
 }
 
+// Metric describes one of the bridge's own metrics.
+type Metric struct {
+	Name, Help string
+	Labels     []string
+}
+
+// Metrics lists them, in the order of the ways of data: names with their
+// prefix. Those that end in "_total" are counters, all others gauges.
+func Metrics() []Metric {
+	var out []Metric
+	for _, f := range figures {
+		out = append(out, Metric{Name: "timbridge_" + f.name, Help: f.help, Labels: f.labels})
+	}
+	return out
+}
+
 func newCollector(b *Bridge) *collector {
 	c := &collector{b: b, descs: map[string]*prometheus.Desc{}}
 	for _, f := range figures {
@@ -120,14 +136,14 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count := func(name string, v uint64, labels ...string) {
 		ch <- prometheus.MustNewConstMetric(c.descs[name], prometheus.CounterValue, float64(v), labels...)
 	}
-	gauge("ready", flag(b.Health().Ready))
+	gauge("ready", bit(b.Health().Ready))
 	gauge("start_time_seconds", float64(b.started.UnixMilli())/1000)
 
 	in := b.ingress.Stats()
 	for _, a := range b.accounts.list {
 		s := a.Status()
 		for _, state := range AccountStates() {
-			gauge("account_state", flag(state == s.State), string(s.User), string(state))
+			gauge("account_state", bit(state == s.State), string(s.User), string(state))
 		}
 		gauge("account_catchup_conversations", float64(in.Accounts[a.user].Conversations), string(s.User))
 		gauge("account_held_messages", float64(in.Accounts[a.user].Held), string(s.User))
@@ -200,7 +216,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	gauge("journal_snapshot_bytes", float64(j.SnapshotBytes))
 	gauge("journal_free_bytes", float64(j.Free))
 	gauge("journal_reserve_bytes", float64(j.Reserve))
-	gauge("journal_full", flag(j.Full))
+	gauge("journal_full", bit(j.Full))
 	count("journal_entries_total", j.Entries)
 	count("journal_commits_total", j.Commits)
 	ch <- prometheus.MustNewConstMetric(c.descs["journal_sync_seconds_total"], prometheus.CounterValue, j.SyncTime.Seconds())
@@ -209,7 +225,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count("journal_deleted_segments_total", k.deleted)
 }
 
-func flag(yes bool) float64 {
+func bit(yes bool) float64 {
 	if yes {
 		return 1
 	}
