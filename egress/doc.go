@@ -8,12 +8,12 @@
 // where they keep their order. The lane waits until the account is connected
 // and the rate allows it, journals the attempt as started, calls the IM
 // service, and journals the outcome; for a message sent, the outcome and the
-// message are one append.
+// message are one append. Meanwhile the lane's next command is started already.
 //
 // Where the process can end, and what happens then:
 //
 //	before accepted      the command is read again
-//	accepted             it is carried out after the restart, before anything new is read
+//	accepted             it is carried out after the restart, before anything new in its lane
 //	started              it is in doubt
 //	the call returned    it is in doubt
 //	the outcome          it is finished
