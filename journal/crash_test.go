@@ -25,7 +25,6 @@ func stride(at int) int {
 type workload struct {
 	name  string
 	setup func(f *journaltest.FS)
-	opts  func(f *journaltest.FS) journal.Options
 	run   func(w *world, f *journaltest.FS, open func() (*journal.Journal, error)) error
 }
 
