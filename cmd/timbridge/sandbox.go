@@ -8,12 +8,12 @@ import (
 )
 
 type sandboxCmd struct {
-	Control bool `help:"Open the endpoint that takes faults (lost answers, delays, errors, kicks), with the sandbox's token. For tests: --control."`
+	Control bool `help:"Open the endpoint that takes faults (lost answers, delays, errors, kicks), with the sandbox's token. For tests."`
 }
 
 // Help is an example.
 func (sandboxCmd) Help() string {
-	return "It listens at app.driver.listen and keeps everything in <data_dir>/sandbox. A bridge elsewhere reaches it by app.driver.url, token and key.\n\nExample:\n  timbridge sandbox -config sandbox.hcl"
+	return "It listens at app.driver.listen and keeps everything in <data_dir>/sandbox. A bridge elsewhere reaches it by app.driver.url, token and key.\n\nExample:\n  timbridge sandbox --config sandbox.hcl"
 }
 
 // Run serves the sandbox until it is told to end.
