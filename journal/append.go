@@ -85,13 +85,11 @@ func (q *queue) take(dst []*request) []*request {
 	return dst
 }
 
-// close refuses what comes from now on; it returns false if it did already.
-func (q *queue) close() bool {
+// close refuses what comes from now on.
+func (q *queue) close() {
 	q.mu.Lock()
-	defer q.mu.Unlock()
-	was := q.closed
 	q.closed = true
-	return !was
+	q.mu.Unlock()
 }
 
 // Append writes entries and returns once they are durable, all of them or none,

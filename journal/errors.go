@@ -68,14 +68,17 @@ type CorruptError struct {
 // Error names the place, the positions and what to do.
 func (e *CorruptError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "journal: %s: damaged at byte %d", e.Segment, e.Offset)
-	if e.First != 0 {
-		fmt.Fprintf(&b, ", positions from %d", e.First)
-		if e.Last != 0 {
-			fmt.Fprintf(&b, " to %d", e.Last)
-		}
+	fmt.Fprintf(&b, "journal: damaged: %s", e.Segment)
+	if e.Offset != 0 || e.End != 0 {
+		fmt.Fprintf(&b, " at byte %d", e.Offset)
 	}
-	fmt.Fprintf(&b, ": %s; keep a copy of %s, then repair it", e.Reason, e.Dir)
+	fmt.Fprintf(&b, ": %s", e.Reason)
+	if e.First != 0 && e.Last != 0 {
+		fmt.Fprintf(&b, ", positions %d to %d", e.First, e.Last)
+	} else if e.First != 0 {
+		fmt.Fprintf(&b, ", positions from %d on", e.First)
+	}
+	fmt.Fprintf(&b, "; keep a copy of %s, then repair it", e.Dir)
 	return b.String()
 }
 

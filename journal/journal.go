@@ -23,6 +23,8 @@ type Journal struct {
 	lock io.Closer
 
 	queue   queue
+	once    sync.Once
+	closed  error         // what Close returned
 	closing chan struct{} // closed by Close
 	done    chan struct{} // closed when the writer has ended
 	failed  chan struct{}
@@ -118,10 +120,12 @@ func takeLock(fsys FS, dir string) (io.Closer, error) {
 // directory. It returns why the journal failed, if it did. Readers end with
 // ErrClosed; each must still be closed by its owner.
 func (j *Journal) Close() error {
-	if !j.queue.close() {
-		<-j.done
-		return j.Err()
-	}
+	j.once.Do(func() { j.closed = j.close() })
+	return j.closed
+}
+
+func (j *Journal) close() error {
+	j.queue.close()
 	close(j.closing)
 	<-j.done
 	// A snapshot or a deletion that has begun ends before the lock is gone.

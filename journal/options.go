@@ -41,7 +41,7 @@ type Options struct {
 	// "rotated" (the next segment is there, the old one sealed), "snapshot"
 	// (written and checked, not yet renamed), "segment_deleted" (the first of the
 	// segments to delete is gone). It is called from the goroutine that does
-	// the step, which waits for it.
+	// the step, which waits for it; it must not call the journal.
 	Hook func(point string)
 
 	// markAfter is the constant of that name, for tests.
