@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -70,7 +71,7 @@ func TestGroupGapIsFilledByWhatIsUnderWay(t *testing.T) {
 		r.settle()
 		r.wantSaid("0", "1", "2", "3", "4")
 		r.checkReplay()
-		if calls := svc.historyCalls; calls != 1 {
+		if calls := svc.calls(); calls != 1 {
 			t.Errorf("history was asked %d times, want 1: the list", calls)
 		}
 	})
@@ -152,7 +153,7 @@ func TestGapIsNotToldWhileTheServiceAsksToWait(t *testing.T) {
 		}
 		limit := tim.NewError("messages", tim.CodeSDKCommAPICallFrequencyLimit, "")
 		limit.RetryAfter = 10 * time.Second
-		svc.historyErrors = []error{limit, limit}
+		svc.failWith(limit, limit)
 		svc.deliver(bridge, 0, false)
 		svc.deliver(bridge, 1, false)
 		time.Sleep(15 * time.Second)
@@ -173,7 +174,7 @@ func TestGapIsToldWhenReadingItIsGivenUp(t *testing.T) {
 			svc.send(alice, tim.Group(team), fmt.Sprint(i))
 		}
 		for range 100 {
-			svc.historyErrors = append(svc.historyErrors, tim.NewError("messages", tim.CodeRequestTimeOut, ""))
+			svc.failNext(tim.NewError("messages", tim.CodeRequestTimeOut, ""))
 		}
 		svc.deliver(bridge, 0, false)
 		svc.deliver(bridge, 1, false)
@@ -282,7 +283,7 @@ func TestCatchUpHoldsMoreThanFitsInMemory(t *testing.T) {
 		r.start()
 		defer r.stop()
 		svc.signIn(bridge, r.in.Handler(bridge))
-		svc.historyDelay = 10 * time.Millisecond
+		svc.slow(10 * time.Millisecond)
 		done := make(chan error, 1)
 		go func() {
 			done <- r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{})
@@ -343,8 +344,8 @@ func TestCatchUpOfMoreThanMemoryIsKeptFor(t *testing.T) {
 				t.Errorf("%d of %s, want %d", len(x), of, n)
 			}
 		}
-		if pages := 2 * (n/100 + 1); svc.historyCalls < pages+pages/4 {
-			t.Errorf("%d calls for %d pages: all of it was kept", svc.historyCalls, pages)
+		if pages := 2 * (n/100 + 1); svc.calls() < pages+pages/4 {
+			t.Errorf("%d calls for %d pages: all of it was kept", svc.calls(), pages)
 		}
 		r.checkReplay()
 	})
@@ -372,16 +373,16 @@ func TestCatchUpInterruptedAnywhere(t *testing.T) {
 				r.start()
 				svc.signIn(bridge, r.in.Handler(bridge))
 				for range calls {
-					svc.historyErrors = append(svc.historyErrors, nil)
+					svc.failNext(nil)
 				}
-				svc.historyErrors = append(svc.historyErrors, errors.New("the process ends here"))
+				svc.failNext(errors.New("the process ends here"))
 				err := r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{})
 				svc.send(alice, tim.C2C(bridge), "a350")
 				svc.send(alice, tim.Group(team), "g350")
 				r.deliverAll(bridge)
 				r.stop()
 				svc.cut(bridge)
-				svc.historyErrors = nil
+				svc.failWith()
 
 				time.Sleep(time.Hour)
 				r.start()
@@ -510,7 +511,7 @@ func TestCatchUpIsInterruptedByALostConnection(t *testing.T) {
 		defer r.stop()
 		r.signIn(bridge)
 		svc.send(alice, tim.C2C(bridge), "a0")
-		svc.historyDelay = time.Second
+		svc.slow(time.Second)
 		done := make(chan error, 1)
 		go func() { done <- r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{}) }()
 		time.Sleep(500 * time.Millisecond)
@@ -626,7 +627,7 @@ func TestPostDoesNotStartAGroupTooLate(t *testing.T) {
 		svc.group("other", alice, bridge)
 		svc.send(alice, tim.Group("other"), "lost")
 		mine = svc.send(bridge, tim.Group("other"), "3")
-		svc.historyErrors = []error{tim.NewError("messages", tim.CodeSvrGroupNotFound, "")}
+		svc.failWith(tim.NewError("messages", tim.CodeSvrGroupNotFound, ""))
 		if recorded, err := r.in.Post(context.Background(), postedFacts(t, bridge, mine), outcome("3")); err != nil || !recorded {
 			t.Fatalf("Post: %v, %v", recorded, err)
 		}
@@ -769,9 +770,9 @@ func TestJournalThatIsFullInTheMiddleOfABatch(t *testing.T) {
 				r.j.delay = time.Second
 				go svc.tell(bridge, tim.Unrecognized{Name: "x", Raw: []byte("1")})
 				synctest.Wait()
-				acked := false
+				var acked atomic.Bool
 				handler := svc.accounts[bridge].handler
-				go handler(tim.Report{Account: bridge, Event: tim.MessagesReceived{Messages: msgs}, Ack: func() { acked = true }})
+				go handler(tim.Report{Account: bridge, Event: tim.MessagesReceived{Messages: msgs}, Ack: func() { acked.Store(true) }})
 				r.j.mu.Lock()
 				r.j.fullIn = 2 // the one under way, and the first part of the batch
 				r.j.mu.Unlock()
@@ -794,7 +795,7 @@ func TestJournalThatIsFullInTheMiddleOfABatch(t *testing.T) {
 				if got := outcomes(r.j.all()); len(got) != 2 {
 					t.Errorf("outcomes %v", got)
 				}
-				if acked {
+				if acked.Load() {
 					t.Error("acknowledged while it waits")
 				}
 				r.j.setFull(false)
@@ -806,7 +807,7 @@ func TestJournalThatIsFullInTheMiddleOfABatch(t *testing.T) {
 				if got := outcomes(r.j.all()); len(got) != 2 {
 					t.Errorf("outcomes %v", got)
 				}
-				if !acked {
+				if !acked.Load() {
 					t.Error("not acknowledged")
 				}
 				r.checkReplay()
@@ -830,14 +831,14 @@ func TestGapWaitsForTheAccountToComeBack(t *testing.T) {
 				svc.deliver(bridge, 0, false)
 				svc.deliver(bridge, 1, false)
 				if name == "while it is read" {
-					svc.historyDelay = time.Minute
+					svc.slow(time.Minute)
 					time.Sleep(2 * time.Second)
 				}
 				svc.cut(bridge)
 				svc.tell(bridge, tim.ConnectionChanged{Status: tim.NetworkDisconnected})
 				time.Sleep(time.Hour)
 				r.wantSaid("0")
-				svc.historyDelay = 0
+				svc.slow(0)
 				svc.signIn(bridge, svc.accounts[bridge].handler)
 				svc.tell(bridge, tim.ConnectionChanged{Status: tim.NetworkConnected})
 				if err := r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{}); err != nil {
@@ -862,7 +863,7 @@ func TestCatchUpInPlaceOfAnotherAcknowledgesAll(t *testing.T) {
 		r.deliverAll(bridge)
 		r.restart()
 		defer r.stop()
-		svc.historyDelay = time.Second
+		svc.slow(time.Second)
 		svc.signIn(bridge, r.in.Handler(bridge))
 		first := make(chan error, 1)
 		go func() {
@@ -1009,9 +1010,9 @@ func TestOneWhoOnlySendsIsNotReadAllOver(t *testing.T) {
 		}
 		r.restart()
 		defer r.stop()
-		calls := svc.historyCalls
+		calls := svc.calls()
 		r.signIn(bridge)
-		if got := svc.historyCalls - calls; got > 20 {
+		if got := svc.calls() - calls; got > 20 {
 			t.Errorf("%d calls for history, of 50 conversations", got)
 		}
 		r.wantSaidCount(1000)
@@ -1130,7 +1131,7 @@ func TestBackfill(t *testing.T) {
 			svc.send(alice, tim.Group(team), fmt.Sprint("g", i))
 			time.Sleep(time.Hour)
 		}
-		svc.historyErrors = []error{errors.New("the first try fails")}
+		svc.failWith(errors.New("the first try fails"))
 		svc.signIn(bridge, r.in.Handler(bridge))
 		if err := r.in.CatchUp(context.Background(), bridge, svc.client(bridge), time.Time{}); err == nil {
 			t.Error("no error")
@@ -1222,13 +1223,13 @@ func TestDamagedJournalIsReadBack(t *testing.T) {
 		if again := slices.Compact(got); len(again) != len(got) {
 			t.Errorf("some of them twice")
 		}
-		calls := svc.historyCalls
+		calls := svc.calls()
 		r.checkReplay()
 		r.restart()
 		defer r.stop()
 		r.signIn(bridge)
-		if svc.historyCalls != calls+1 {
-			t.Errorf("%d calls the next time, want 1: the list", svc.historyCalls-calls)
+		if svc.calls() != calls+1 {
+			t.Errorf("%d calls the next time, want 1: the list", svc.calls()-calls)
 		}
 		r.wantSaidCount(600)
 	})

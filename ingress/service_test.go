@@ -200,6 +200,34 @@ func (s *service) tell(user tim.UserID, e tim.Event) {
 	h(tim.Report{Account: user, Event: e, Ack: func() {}})
 }
 
+// slow makes calls for history take so long.
+func (s *service) slow(d time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.historyDelay = d
+}
+
+// failWith has the next calls for history end with these errors, and no others.
+func (s *service) failWith(errs ...error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.historyErrors = errs
+}
+
+// failNext has a call for history end with err, after those that fail already.
+func (s *service) failNext(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.historyErrors = append(s.historyErrors, err)
+}
+
+// calls is how often history was asked for.
+func (s *service) calls() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.historyCalls
+}
+
 // client is the account's client: the history of its conversations.
 func (s *service) client(user tim.UserID) tim.Client { return &serviceClient{s: s, user: user} }
 
