@@ -132,9 +132,13 @@ func TestConnectionLost(t *testing.T) {
 // then signed in again, which kicks the other one.
 func TestKicked(t *testing.T) {
 	for name, kick := range map[string]func(*service){
-		"by the service":     func(s *service) { must(s.t, s.Faults().Kick(testUser)) },
-		"by another device":  func(s *service) { s.person(testUser, tim.PlatformOther) },
-		"while disconnected": func(s *service) { s.Faults().Disconnect(testUser, time.Minute); s.person(testUser, tim.PlatformOther); s.Faults().Reconnect(testUser) },
+		"by the service":    func(s *service) { must(s.t, s.Faults().Kick(testUser)) },
+		"by another device": func(s *service) { s.person(testUser, tim.PlatformOther) },
+		"while disconnected": func(s *service) {
+			s.Faults().Disconnect(testUser, time.Minute)
+			s.person(testUser, tim.PlatformOther)
+			s.Faults().Reconnect(testUser)
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg := newConfig(t)

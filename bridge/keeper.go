@@ -177,7 +177,8 @@ func (k *keeper) replay(from func(name string) uint64) error {
 		floor = min(floor, after[i])
 	}
 	start, count := time.Now(), 0
-	err := k.journal.Scan(floor+1, func(e journal.Entry) error {
+	// Where a repair has given up the beginning, from what is left.
+	err := k.journal.Scan(max(floor+1, k.journal.First()), func(e journal.Entry) error {
 		count++
 		for i, p := range k.projections {
 			if e.Position > after[i] {

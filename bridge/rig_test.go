@@ -507,4 +507,3 @@ func golden(t *testing.T, name, got string) {
 		t.Errorf("%s is not as it was; -update writes it anew:\n%s", path, got)
 	}
 }
-

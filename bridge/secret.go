@@ -9,8 +9,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/google/renameio/v2/maybe"
 )
 
 // Files of secrets that the first run makes in the data directory, mode 0600.
@@ -22,25 +20,43 @@ const (
 )
 
 // ReadOrMakeSecret returns the content of a file of the data directory; where
-// there is none it makes one at random, 32 bytes in hex.
+// there is none it makes one at random, 32 bytes in hex. Of several processes
+// that make it at once, all get the same.
 func ReadOrMakeSecret(dir, name string) (string, error) {
-	path := filepath.Join(dir, name)
 	secret, err := ReadSecret(dir, name)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return secret, err
 	}
+	path := filepath.Join(dir, name)
+	if err := makeSecret(dir, path); err != nil && !errors.Is(err, fs.ErrExist) {
+		return "", fmt.Errorf("make %s: %w", path, err)
+	}
+	return ReadSecret(dir, name)
+}
+
+// makeSecret writes a new secret. The file appears whole, and only if there is
+// none: then the error is [fs.ErrExist].
+func makeSecret(dir, path string) (err error) {
 	b := make([]byte, 32)
 	if _, err := rand.Read(b); err != nil {
-		return "", fmt.Errorf("make %s: %w", path, err)
+		return err
 	}
-	secret = hex.EncodeToString(b)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", fmt.Errorf("make %s: %w", path, err)
+		return err
 	}
-	if err := maybe.WriteFile(path, []byte(secret+"\n"), 0o600); err != nil {
-		return "", fmt.Errorf("make %s: %w", path, err)
+	f, err := os.CreateTemp(dir, ".secret-") // mode 0600
+	if err != nil {
+		return err
 	}
-	return secret, nil
+	defer func() { err = errors.Join(err, os.Remove(f.Name())) }()
+	_, err = f.WriteString(hex.EncodeToString(b) + "\n")
+	if err == nil {
+		err = f.Sync()
+	}
+	if err = errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	return os.Link(f.Name(), path)
 }
 
 // ReadSecret returns the content of a file of the data directory; the error
