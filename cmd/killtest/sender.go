@@ -141,7 +141,9 @@ func (s *sender) signIn(ctx context.Context, user tim.UserID) (tim.Client, error
 			if err == nil {
 				return client, nil
 			}
-			err = errors.Join(err, client.Close())
+			if closeErr := client.Close(); closeErr != nil {
+				return nil, errors.Join(err, closeErr)
+			}
 		}
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
