@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -284,7 +283,7 @@ func TestSameLines(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := same(strings.Split(c.want, "\n"), strings.Split(c.got, "\n")); got != c.same {
-				t.Error(fmt.Sprintf("got %v", got))
+				t.Errorf("got %v", got)
 			}
 		})
 	}
