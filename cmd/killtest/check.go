@@ -262,7 +262,17 @@ func (e *evidence) checkCommands(f *figures, texts map[string]int, fault func(st
 			f.InDoubt++
 		default:
 			f.Failed++
+			if codes[c.id] == "" {
+				fault("command %s (%s) ended with %s and no code", c.id, c.verb, list[0].typ)
+			}
 			f.Why[c.verb+": "+codes[c.id]]++
+		}
+		if c.hopeless {
+			if succeeded || effects[c.text] > 0 && c.text != "" {
+				fault("command %s (%s) cannot succeed; its outcome is %s", c.id, c.verb, list[0].typ)
+			}
+			delete(outcomes, c.id)
+			continue
 		}
 		switch c.verb {
 		case "message.send":

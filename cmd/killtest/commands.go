@@ -34,6 +34,8 @@ type ordered struct {
 	in   tim.GroupID // of a send to a group, or the group created or acted on
 	what string      // of a revocation: the message's id, as events name it
 	sent string      // of a revocation: the message's text
+	// hopeless: it cannot succeed.
+	hopeless bool
 }
 
 // orders publishes commands as a stranger would: with the NATS client alone,
@@ -179,6 +181,12 @@ func (o *orders) next() (ordered, any) {
 		c, o.revocable = o.revocable[0], o.revocable[1:]
 		c.id = id
 		return pair(&c, map[string]string{"message_id": c.what})
+	case n < 6:
+		c.in, c.hopeless = "no-such-group", true
+		return pair(&c, send(conversation("group", "group_id", string(c.in))))
+	case n < 7:
+		c.verb, c.hopeless = "message.send", true
+		return pair(&c, map[string]string{"nobody": "knows what this is"})
 	case n < 65:
 		c.to = people[o.rng.IntN(len(people))]
 		return pair(&c, send(conversation("c2c", "user_id", string(c.to))))

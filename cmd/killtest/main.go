@@ -67,6 +67,7 @@ type settings struct {
 	each    int
 	outage  string
 	how     string
+	crash   bool
 	fill    string
 	lasts   time.Duration
 }
@@ -116,6 +117,7 @@ func parse(args []string) (settings, error) {
 	f.IntVar(&s.each, "each", 1, "how often at each step")
 	f.StringVar(&s.outage, "outage", "", "who is away for a while instead: bus or im")
 	f.StringVar(&s.how, "how", "stop", "how: stop (SIGSTOP, then SIGCONT) or kill (SIGKILL, started later)")
+	f.BoolVar(&s.crash, "crash", false, "the bridge is killed too, in the middle of the outage")
 	f.StringVar(&s.fill, "fill", "", "the bridge's volume, a small tmpfs, is full for a while instead, three times: apart (NATS elsewhere) or embedded (NATS in the bridge, on that volume); needs root")
 	f.DurationVar(&s.lasts, "for", 0, "how long an outage lasts (default 60s), or the volume is full (15s)")
 	f.Float64Var(&s.rate, "rate", 200, "messages a second, and commands a second")

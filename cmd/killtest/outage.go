@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -35,7 +36,20 @@ func (h *house) endure(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := h.stayTroubled(ctx, reason, time.Until(began.Add(h.lasts))); err != nil {
+	rest := time.Until(began.Add(h.lasts))
+	if h.crash {
+		if err := h.stayTroubled(ctx, reason, rest/2); err != nil {
+			return err
+		}
+		if err := errors.Join(h.bridge.kill(), h.bridge.start()); err != nil {
+			return err
+		}
+		if _, err := h.awaitTrouble(ctx, reason); err != nil {
+			return err
+		}
+		rest = time.Until(began.Add(h.lasts))
+	}
+	if err := h.stayTroubled(ctx, reason, rest); err != nil {
 		return err
 	}
 	if err := back(); err != nil {
