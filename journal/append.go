@@ -263,9 +263,8 @@ func (j *Journal) commit(group []*request) error {
 	if err := j.withinBudget(size); err != nil {
 		return err
 	}
-	s := j.writing
 	now := j.opts.Now().UTC()
-	next := s.next
+	next := j.writing.next
 	for _, r := range group {
 		if r.probe {
 			continue
@@ -277,7 +276,7 @@ func (j *Journal) commit(group []*request) error {
 			next++
 		}
 	}
-	return j.put(s, make([]byte, 0, size), entries)
+	return j.put(int(size), entries)
 }
 
 // mark writes an empty commit: it says that everything before it is on disk.
@@ -287,11 +286,15 @@ func (j *Journal) mark() {
 		return
 	}
 	// On a full disk it can wait; on a failed one the journal says so itself.
-	_ = j.put(s, make([]byte, 0, commitHeaderSize), nil)
+	_ = j.put(commitHeaderSize, nil)
 }
 
-// put writes one commit at the end of the active segment, with room for it in buf.
-func (j *Journal) put(s *segment, buf []byte, entries [][]Entry) error {
+// put writes one commit of that size at the end of the active segment.
+func (j *Journal) put(size int, entries [][]Entry) error {
+	s := j.writing
+	j.mu.Lock()
+	buf := j.tail.room(size)
+	j.mu.Unlock()
 	h := commitHeader{nonce: s.header.nonce, offset: s.end, first: s.next, synced: s.end, prev: s.chain}
 	buf = appendCommit(buf, &h, entries...)
 	if _, err := j.active.WriteAt(buf, s.end); err != nil {

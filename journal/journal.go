@@ -93,6 +93,7 @@ func Open(dir string, opts Options) (*Journal, error) {
 		failed:  make(chan struct{}),
 	}
 	j.queue.init()
+	j.tail.size = int(min(tailBytes, opts.SegmentBytes))
 	if err := j.recover(); err != nil {
 		if j.active != nil {
 			_ = j.active.Close()

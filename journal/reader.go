@@ -193,7 +193,7 @@ func (b *batch) take(c *commit, position uint64) uint64 {
 func (r *Reader) step(b *batch) (more bool, err error) {
 	j := r.j
 	j.mu.RLock()
-	first, next := j.segments[0].header.first, j.current().next
+	first := j.segments[0].header.first
 	if r.position == 0 {
 		r.position = first
 	}
@@ -202,37 +202,31 @@ func (r *Reader) step(b *batch) (more bool, err error) {
 		_ = r.leave()
 		return false, &DeletedError{First: first}
 	}
-	if r.position >= next {
+	if r.position >= j.current().next {
 		j.mu.RUnlock()
 		return false, nil
 	}
-	recent := j.tail.from(r.position, 128, b.maxEntries-len(b.entries))
-	var s *segment
-	var x index
-	var end int64
-	var sealed bool
-	if recent == nil {
-		i := sort.Search(len(j.segments), func(i int) bool { return j.segments[i].next > r.position })
-		s = j.segments[i]
-		x, end, sealed = s.index, s.end, s.sealed
-		next = s.next
-	}
-	j.mu.RUnlock()
-
-	if recent != nil {
-		_ = r.leave()
-		for i := range recent {
-			if b.full {
-				break
-			}
-			r.position = b.take(&recent[i], r.position)
-		}
-		return true, nil
-	}
-	if r.left.count > 0 && r.left.first <= r.position && r.position < r.left.next() && r.seg == s.header.first {
+	if r.left.count > 0 && r.left.first <= r.position && r.position < r.left.next() {
+		j.mu.RUnlock()
 		r.position = b.take(&r.left, r.position)
 		return true, nil
 	}
+	if recent := j.tail.from(r.position, b.maxEntries-len(b.entries)); recent != nil {
+		j.mu.RUnlock()
+		_ = r.leave()
+		for i := range recent {
+			if !b.full {
+				r.left = recent[i]
+				r.position = b.take(&recent[i], r.position)
+			}
+		}
+		return true, nil
+	}
+	i := sort.Search(len(j.segments), func(i int) bool { return j.segments[i].next > r.position })
+	s := j.segments[i]
+	x, end, sealed, next := s.index, s.end, s.sealed, s.next
+	j.mu.RUnlock()
+
 	if r.file == nil || r.seg != s.header.first || r.walk.next > r.position {
 		if err := r.enter(s, x, end, sealed); err != nil {
 			return false, err
