@@ -35,6 +35,9 @@ type Config struct {
 	// RoundMessages (1000) and RoundBytes (4 MiB) bound a round.
 	RoundMessages int
 	RoundBytes    int
+	// Linger (10 ms) is how long a round that follows on a large one is let
+	// grow. After a small one nothing is waited for.
+	Linger time.Duration
 	// BackoffMin (50 ms) and BackoffMax (5 s) bound the wait after a failed
 	// attempt; it doubles, with jitter.
 	BackoffMin, BackoffMax time.Duration
@@ -46,6 +49,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.RoundBytes <= 0 {
 		c.RoundBytes = 4 << 20
+	}
+	if c.Linger <= 0 {
+		c.Linger = 10 * time.Millisecond
 	}
 	if c.BackoffMin <= 0 {
 		c.BackoffMin = 50 * time.Millisecond
@@ -266,7 +272,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	}
 	r.publish()
 
-	rounds := make(chan round, 1)
+	rounds := make(chan round)
 	var wg sync.WaitGroup
 	wg.Go(func() { r.readRounds(ctx, through+1, rounds) })
 	defer wg.Wait()

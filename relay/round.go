@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/timbridge/timbridge/bus"
 	"github.com/timbridge/timbridge/journal"
@@ -14,44 +15,79 @@ import (
 // round is the next public entries, ready to be planned.
 type round struct {
 	messages []bus.Message
+	bytes    int // of their bodies
 	// through is the last journal position looked at.
 	through uint64
 	err     error
 }
 
-// readRounds reads and decodes one round ahead of the one that is being sent.
+// busyRound is the size from which on a round says that there is traffic, so
+// that waiting a moment makes the next one larger. Below it nothing is waited for.
+const busyRound = 8
+
+// growEvery is how often a round that waits for the one before it looks for more.
+const growEvery = 2 * time.Millisecond
+
+// readRounds reads and decodes the next round while one is being sent. Until
+// that is taken it grows: the cost of a round lies in its syncs, not in its size.
 func (r *Relay) readRounds(ctx context.Context, from uint64, out chan<- round) {
 	defer close(out)
 	reader := r.journal.Read(max(from, r.journal.First()))
 	defer reader.Close()
+	grow := time.NewTicker(growEvery)
+	defer grow.Stop()
+	var earliest time.Time // of the next round
 	for {
 		var next round
 		for len(next.messages) == 0 && next.err == nil {
-			entries, err := reader.Next(ctx, r.cfg.RoundMessages, r.cfg.RoundBytes)
-			if ctx.Err() != nil {
+			if !r.extend(ctx, reader, &next) {
 				return
 			}
-			if next.err = err; err == nil {
-				next.err = r.take(&next, entries)
-			}
-			r.mu.Lock()
-			if len(next.messages) > 0 {
-				r.emitted = next.through
-			} else if next.err == nil {
-				r.idle = next.through
-				r.publishLocked()
-			}
-			r.mu.Unlock()
 		}
-		select {
-		case out <- next:
-		case <-ctx.Done():
-			return
+		for taken := false; !taken; {
+			room := next.err == nil && len(next.messages) < r.cfg.RoundMessages && next.bytes < r.cfg.RoundBytes
+			offer := out
+			if room && time.Now().Before(earliest) {
+				offer = nil
+			}
+			select {
+			case offer <- next:
+				taken = true
+			case <-grow.C:
+				if room && r.journal.Last() >= reader.Position() && !r.extend(ctx, reader, &next) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
 		}
 		if next.err != nil {
 			return
 		}
+		if earliest = time.Now(); len(next.messages) >= busyRound {
+			earliest = earliest.Add(r.cfg.Linger)
+		}
 	}
+}
+
+// extend reads more entries into a round; false when ctx has ended.
+func (r *Relay) extend(ctx context.Context, reader *journal.Reader, next *round) bool {
+	entries, err := reader.Next(ctx, r.cfg.RoundMessages-len(next.messages), r.cfg.RoundBytes-next.bytes)
+	if ctx.Err() != nil {
+		return false
+	}
+	if next.err = err; err == nil {
+		next.err = r.take(next, entries)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if len(next.messages) > 0 {
+		r.emitted = next.through
+	} else if next.err == nil {
+		r.idle = next.through
+		r.publishLocked()
+	}
+	return true
 }
 
 // readRound reads one round's worth of entries in [from, until], all of which
@@ -90,6 +126,7 @@ func (r *Relay) take(next *round, entries []journal.Entry) error {
 			return err
 		}
 		next.messages = append(next.messages, m)
+		next.bytes += len(e.Body)
 	}
 	return nil
 }
