@@ -92,6 +92,38 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// TestFullDiskInPeace frees a disk that was full while nothing else went on: no
+// report waits to be acknowledged, no append is tried again.
+func TestFullDiskInPeace(t *testing.T) {
+	disk := journaltest.NewFS()
+	disk.Capacity(1 << 20)
+	w := openIn(t, "sandbox", options(func(o *sandbox.Options) {
+		o.Journal.FS = disk
+		o.Journal.SegmentBytes = 256 << 10
+		o.Journal.HighWater = 128 << 10
+		o.Journal.Reserve = 128 << 10
+	}))
+	alice := w.signIn("alice")
+	end := time.Now().Add(patience)
+	for {
+		_, err := alice.Send(ctx(t), tim.C2C("nobody"), text(strings.Repeat("x", 8000)))
+		if errors.Is(err, journal.ErrFull) {
+			break
+		}
+		if err != nil || time.Now().After(end) {
+			t.Fatalf("the disk does not get full: %v", err)
+		}
+	}
+	disk.Capacity(16 << 20)
+	for w.Err() != nil {
+		if time.Now().After(end) {
+			t.Fatalf("there is space, and still: %v", w.Err())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	alice.say(tim.C2C("nobody"), "end")
+}
+
 // TestFailedSync checks that nothing is answered once the disk has failed.
 func TestFailedSync(t *testing.T) {
 	disk := journaltest.NewFS()
