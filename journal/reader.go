@@ -21,7 +21,8 @@ const (
 // may be called from another.
 type Reader struct {
 	j        *Journal
-	position uint64 // the next one; 0 until the first call means the first there is
+	position uint64 // the next one
+	anywhere bool   // nothing was read yet, and the first there is was asked for
 	closing  chan struct{}
 	once     sync.Once
 
@@ -35,7 +36,7 @@ type Reader struct {
 // Read returns a reader of the entries from a position on; 0 means the first
 // there is. It does no work before Next.
 func (j *Journal) Read(from uint64) *Reader {
-	return &Reader{j: j, position: from, closing: make(chan struct{})}
+	return &Reader{j: j, position: from, anywhere: from == 0, closing: make(chan struct{})}
 }
 
 // Next returns the next entries, at least one, at most max and no more than
@@ -151,6 +152,7 @@ func (r *Reader) read(maxEntries, maxBytes int) ([]Entry, error) {
 			break
 		}
 	}
+	r.anywhere = r.anywhere && len(b.entries) == 0
 	return b.entries, nil
 }
 
@@ -194,7 +196,7 @@ func (r *Reader) step(b *batch) (more bool, err error) {
 	j := r.j
 	j.mu.RLock()
 	first := j.segments[0].header.first
-	if r.position == 0 {
+	if r.anywhere && r.position < first {
 		r.position = first
 	}
 	if r.position < first {
