@@ -100,10 +100,13 @@ func (t *talk) signIn(ctx context.Context, driver tim.Driver, cfg *config.Config
 	if tim.CodeOf(err) == tim.CodeLoginKickedOffByOther {
 		err = client.Login(ctx, t.me, sig)
 	}
-	if err != nil {
-		return nil, fmt.Errorf("sign in as %s: %w", t.me, err)
+	switch {
+	case err == nil:
+		return client, nil
+	case tim.CodeOf(err) == tim.CodeSDKCommInvalidIdentifier:
+		return nil, badInput("", "sign in as %s: %w", t.me, err)
 	}
-	return client, nil
+	return nil, &missingError{err: fmt.Errorf("sign in as %s: %w", t.me, err), hint: "is this the configuration of the sandbox that runs there?"}
 }
 
 // talk is one conversation on a terminal.

@@ -166,8 +166,10 @@ func (e *env) printOutcome(ev *event.Event, o mapping.Outcome) error {
 	if o.Type == mapping.TypeSucceeded {
 		return nil
 	}
-	if !e.JSON {
-		fmt.Fprintf(e.errs, "next step: mend it and send it again; \"timbridge deadletter show %s\" keeps it as it was\n", mapping.DeadLetterID(ev.ID()))
+	if dead := mapping.DeadLetterID(ev.ID()); !e.JSON && o.Error != nil && o.Error.Retryable {
+		fmt.Fprintf(e.errs, "next step: \"timbridge deadletter redrive %s\" sends it again\n", dead)
+	} else if !e.JSON {
+		fmt.Fprintf(e.errs, "next step: mend it and send it again; \"timbridge deadletter show %s\" prints it as it was\n", dead)
 	}
 	return &reportedError{code: codeFailed}
 }
