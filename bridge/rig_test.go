@@ -34,9 +34,10 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 var update = flag.Bool("update", false, "write the golden files")
 
 const (
-	testUser  tim.UserID = "bridge"
-	testKey              = "the application's key, a long one"
-	testToken            = "the token of the sandbox, a long one"
+	testUser = tim.UserID("bridge")
+
+	testKey   = "the application's key, a long one"
+	testToken = "the token of the sandbox, a long one"
 
 	// patience is how long anything may take on a busy machine.
 	patience = 30 * time.Second
