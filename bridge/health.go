@@ -99,6 +99,11 @@ func (b *Bridge) Health() Health {
 			reason("account " + string(s.User) + ": the IM service has shown nothing of itself for " + time.Since(heard).Round(time.Second).String())
 		}
 	}
+	if b.sandbox != nil {
+		if err := b.sandbox.Err(); err != nil {
+			reason("the sandbox can store nothing: " + err.Error())
+		}
+	}
 	proof, err := b.probe.last()
 	h.Bus = BusHealth{Proof: proof}
 	switch {

@@ -122,12 +122,12 @@ func (b *Bridge) publishRest(ctx context.Context) {
 	defer cancel()
 	for ctx.Err() == nil && b.journal.Err() == nil {
 		moved, s := b.relay.Moved(), b.relay.Stats()
-		if s.Lag == 0 {
-			break
-		}
 		if _, err := b.probe.last(); err != nil || s.Trouble != "" {
 			b.log.Warn("the bus cannot be used: what is journaled is published after the next start", "entries", s.Lag)
 			return
+		}
+		if s.Lag == 0 {
+			break
 		}
 		select {
 		case <-moved:
