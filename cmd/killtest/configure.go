@@ -10,6 +10,10 @@ import (
 
 func (h *house) bridgeDir() string { return filepath.Join(h.dir, "bridge") }
 
+// busInside and imInside say what is part of the bridge's process.
+func (h *house) busInside() bool { return h.fill == "embedded" || h.fill == "inside" }
+func (h *house) imInside() bool  { return h.fill == "inside" }
+
 func (h *house) natsConfig() string {
 	return fmt.Sprintf(`listen: "127.0.0.1:%d"
 authorization { token: %q }
@@ -35,8 +39,12 @@ app "test" {
 
 func (h *house) bridgeConfig() string {
 	bus := fmt.Sprintf(`url   = "nats://127.0.0.1:%d"`, h.busPort)
-	if h.fill == "embedded" {
+	if h.busInside() {
 		bus = fmt.Sprintf(`listen = "127.0.0.1:%d"`, h.busPort)
+	}
+	im := fmt.Sprintf(`url       = "ws://127.0.0.1:%d"`, h.imPort)
+	if h.imInside() {
+		im = fmt.Sprintf("listen    = \"127.0.0.1:%d\"\n    delivery  = %q\n    rate_limits = false", h.imPort, h.delivery)
 	}
 	space := ""
 	if h.fill != "" {
@@ -46,7 +54,7 @@ func (h *house) bridgeConfig() string {
 app "test" {
   sdkappid = %d
   driver "sandbox" {
-    url       = "ws://127.0.0.1:%d"
+    %s
     key       = %q
     token     = %q
     heartbeat = "1s"
@@ -73,7 +81,7 @@ egress {
   }
 }
 http { listen = "127.0.0.1:%d" }
-`, h.bridgeDir(), appID, h.imPort, h.key, h.imToken, bridgeUser, bus, h.busToken, space, h.http)
+`, h.bridgeDir(), appID, im, h.key, h.imToken, bridgeUser, bus, h.busToken, space, h.http)
 }
 
 // configure writes the configurations and makes the processes.
@@ -91,10 +99,12 @@ func (h *house) configure() error {
 		h.logs = append(h.logs, f)
 		return f
 	}
-	if h.fill != "embedded" {
+	if !h.busInside() {
 		h.nats = &process{name: "nats-server", path: h.server, args: []string{"-c", filepath.Join(h.dir, "nats.conf")}, log: open("nats")}
 	}
-	h.sandbox = &process{name: "sandbox", path: h.binary, args: []string{"sandbox", "-config", filepath.Join(h.dir, "sandbox.hcl")}, log: open("sandbox")}
+	if !h.imInside() {
+		h.sandbox = &process{name: "sandbox", path: h.binary, args: []string{"sandbox", "-config", filepath.Join(h.dir, "sandbox.hcl")}, log: open("sandbox")}
+	}
 	h.bridge = &process{name: "bridge", path: h.binary, args: []string{"run", "-config", filepath.Join(h.dir, "bridge.hcl")}, log: open("bridge")}
 	return err
 }

@@ -98,7 +98,7 @@ func freePort() (int, error) {
 func (h *house) others() []*process {
 	var list []*process
 	for _, p := range []*process{h.nats, h.sandbox, h.bridge} {
-		if p != nil { // there is no NATS server where it is inside the bridge
+		if p != nil { // else it is inside the bridge
 			list = append(list, p)
 		}
 	}

@@ -118,7 +118,7 @@ func parse(args []string) (settings, error) {
 	f.StringVar(&s.outage, "outage", "", "who is away for a while instead: bus or im")
 	f.StringVar(&s.how, "how", "stop", "how: stop (SIGSTOP, then SIGCONT) or kill (SIGKILL, started later)")
 	f.BoolVar(&s.crash, "crash", false, "the bridge is killed too, in the middle of the outage")
-	f.StringVar(&s.fill, "fill", "", "the bridge's volume, a small tmpfs, is full for a while instead, three times: apart (NATS elsewhere) or embedded (NATS in the bridge, on that volume); needs root")
+	f.StringVar(&s.fill, "fill", "", "the bridge's volume, a small tmpfs, is full for a while instead, three times: apart (NATS elsewhere), embedded (NATS in the bridge, on that volume) or inside (the sandbox too); needs root")
 	f.DurationVar(&s.lasts, "for", 0, "how long an outage lasts (default 60s), or the volume is full (15s)")
 	f.Float64Var(&s.rate, "rate", 200, "messages a second, and commands a second")
 	f.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "seed of everything random")
@@ -146,7 +146,7 @@ func parse(args []string) (settings, error) {
 		{"delivery", s.delivery, []string{"ack", "push"}},
 		{"outage", s.outage, []string{"", "bus", "im"}},
 		{"how", s.how, []string{"stop", "kill"}},
-		{"fill", s.fill, []string{"", "apart", "embedded"}},
+		{"fill", s.fill, []string{"", "apart", "embedded", "inside"}},
 	}
 	for _, v := range s.victims {
 		choices = append(choices, struct {
@@ -170,6 +170,8 @@ func (s *settings) trouble() string {
 	switch {
 	case s.outage != "":
 		return fmt.Sprintf("%s away for %s (%s)", s.outage, s.lasts, s.how)
+	case s.fill == "inside":
+		return fmt.Sprintf("volume full for %s, NATS and the sandbox embedded on it", s.lasts)
 	case s.fill == "embedded":
 		return fmt.Sprintf("volume full for %s, NATS embedded on it", s.lasts)
 	case s.fill != "":

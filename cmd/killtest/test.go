@@ -90,7 +90,7 @@ func test(ctx context.Context, s settings) (err error) {
 	fmt.Printf("%d messages answered, %d commands taken (%d of them to revoke): %d succeeded, %d failed, %d in doubt; %d events; settled %s after the load; took %s\n",
 		f.Said, f.Taken, f.Revoked, f.Succeeded, f.Failed, f.InDoubt, f.Events, time.Since(settling).Round(time.Millisecond), time.Since(started).Round(time.Second))
 	for _, why := range slices.Sorted(maps.Keys(f.Why)) {
-		fmt.Printf("  %d failed with %s\n", f.Why[why], why)
+		fmt.Printf("  %d failed with %.100s\n", f.Why[why], why)
 	}
 	if err == nil {
 		fmt.Println("every promise held")
