@@ -23,25 +23,17 @@ import (
 
 	"github.com/timbridge/timbridge/bus"
 	"github.com/timbridge/timbridge/config"
-	"github.com/timbridge/timbridge/journal"
 	"github.com/timbridge/timbridge/tim"
-	"github.com/timbridge/timbridge/tim/sandbox"
-	"github.com/timbridge/timbridge/tim/wire"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var update = flag.Bool("update", false, "write the golden files")
 
-const (
-	testUser = tim.UserID("bridge")
+const testUser tim.UserID = "bridge"
 
-	testKey   = "the application's key, a long one"
-	testToken = "the token of the sandbox, a long one"
-
-	// patience is how long anything may take on a busy machine.
-	patience = 30 * time.Second
-)
+// patience is how long anything may take on a busy machine.
+const patience = 30 * time.Second
 
 // freeAddress is an address that nobody listens on.
 func freeAddress(t testing.TB) string {
@@ -362,100 +354,6 @@ func publish(t testing.TB, b bus.Bus, id, to, text string) {
 	}
 	if _, err := b.Publish(t.Context(), bus.Commands, &e); err != nil {
 		t.Fatal(err)
-	}
-}
-
-// service is a sandbox of its own, on a port that stays when it is restarted.
-type service struct {
-	t        testing.TB
-	dir      string
-	address  string
-	delivery sandbox.Delivery
-
-	*sandbox.Sandbox
-	handler *sandbox.Handler
-	server  *http.Server
-	served  chan error
-}
-
-// newService starts one, and has the configuration lead there.
-func newService(t testing.TB, cfg *config.Config) *service {
-	t.Helper()
-	s := &service{t: t, dir: t.TempDir(), address: freeAddress(t), delivery: sandbox.DeliveryAck}
-	cfg.App.Driver.URL = "ws://" + s.address
-	cfg.App.Driver.Key, cfg.App.Driver.Token = config.NewSecret(testKey), config.NewSecret(testToken)
-	s.start()
-	t.Cleanup(s.stop)
-	return s
-}
-
-func (s *service) start() {
-	s.t.Helper()
-	var err error
-	s.Sandbox, err = sandbox.Open(s.dir, sandbox.Options{
-		SDKAppID: config.Default().App.SDKAppID, Key: testKey, Delivery: s.delivery,
-		Limits:  sandbox.Limits{GroupMessages: -1, Sends: -1, Calls: -1},
-		Journal: journal.Options{Reserve: 1 << 20, HighWater: 1 << 20},
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.handler, err = s.Handler(sandbox.HandlerOptions{Wire: wire.HandlerOptions{Token: testToken, Heartbeat: 200 * time.Millisecond}})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", s.address)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	s.server, s.served = &http.Server{Handler: s.handler}, make(chan error, 1)
-	go func() { s.served <- s.server.Serve(l) }()
-}
-
-func (s *service) stop() {
-	s.t.Helper()
-	if s.Sandbox == nil {
-		return
-	}
-	err := errors.Join(s.handler.Close(), s.server.Close(), s.Sandbox.Close())
-	<-s.served
-	s.Sandbox = nil
-	if err != nil {
-		s.t.Error(err)
-	}
-}
-
-// person signs somebody in at the service, in process.
-func (s *service) person(user tim.UserID, platform tim.Platform) tim.Client {
-	s.t.Helper()
-	c, err := s.Open(s.t.Context(), tim.Config{
-		SDKAppID: config.Default().App.SDKAppID, DeviceInfo: &tim.DeviceInfo{DevID: "test-" + string(user), Platform: platform},
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if err := c.Listen(func(r tim.Report) { r.Ack() }); err != nil {
-		s.t.Fatal(err)
-	}
-	sig := tim.SignUserSig(config.Default().App.SDKAppID, testKey, user, time.Hour, time.Now())
-	err = c.Login(s.t.Context(), user, sig)
-	if tim.CodeOf(err) == tim.CodeLoginKickedOffByOther {
-		err = c.Login(s.t.Context(), user, sig)
-	}
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return c
-}
-
-// say sends texts to the bridge's account, one after the other.
-func say(t testing.TB, c tim.Client, texts ...string) {
-	t.Helper()
-	for _, text := range texts {
-		_, err := c.Send(t.Context(), tim.C2C(testUser), tim.Message{Elems: []tim.Elem{tim.TextElem{Content: text}}})
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 }
 
