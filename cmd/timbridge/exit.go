@@ -70,7 +70,7 @@ func judge(err error) (code int, hint string) {
 	case errors.As(err, &missing):
 		return codeMissing, missing.hint
 	case errors.As(err, &mistakes):
-		return codeInput, "every setting is described in docs/reference/config.md"
+		return codeInput, "\"timbridge config init all.hcl\" writes a file with every setting and what it does"
 	case errors.As(err, &port):
 		return codeMissing, fmt.Sprintf("end what listens there, or set %s to another address", port.Setting)
 	case errors.As(err, &natsPort):

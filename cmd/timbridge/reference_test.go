@@ -206,6 +206,26 @@ func commandLinePage(t *testing.T) string {
 	return b.String()
 }
 
+// Every subcommand says what it does, and shows how with its own name.
+func TestEverySubcommandHasAnExample(t *testing.T) {
+	var c cli
+	parser, err := kong.New(&c, kong.Name("timbridge"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, n := range parser.Model.Leaves(true) {
+		_, example, found := strings.Cut(n.Detail, "Example")
+		if n.Help == "" || !found || !strings.Contains(example, n.FullPath()) {
+			t.Errorf("%s: help %q, detail %q", n.FullPath(), n.Help, n.Detail)
+		}
+		for _, f := range n.Flags {
+			if f.Help == "" || !strings.HasSuffix(f.Help, ".") {
+				t.Errorf("%s --%s: %q is no sentence", n.FullPath(), f.Name, f.Help)
+			}
+		}
+	}
+}
+
 func flagTable(b *strings.Builder, flags []*kong.Flag) {
 	b.WriteString("| flag | what it does |\n|---|---|\n")
 	for _, f := range flags {

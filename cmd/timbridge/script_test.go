@@ -42,6 +42,7 @@ func TestScripts(t *testing.T) {
 			"exits":    exits,
 			"ready":    ready,
 			"publish":  publishRaw,
+			"awaits":   awaits,
 			"occupy":   occupy,
 			"spoil":    spoil,
 			"filled":   filled,
@@ -187,6 +188,21 @@ func publishRaw(ts *testscript.TestScript, neg bool, args []string) {
 	defer cancel()
 	_, err = js.PublishMsg(ctx, msg)
 	ts.Check(err)
+}
+
+// awaits waits until what a program writes to a file matches: awaits out 'ready'
+func awaits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: awaits file pattern")
+	}
+	pattern, err := regexp.Compile(args[1])
+	ts.Check(err)
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if text, err := os.ReadFile(ts.MkAbs(args[0])); err == nil && pattern.Match(text) {
+			return
+		}
+	}
+	ts.Fatalf("%s does not match within 20 s", args[0])
 }
 
 // occupy listens on an address until the script ends.
