@@ -316,3 +316,26 @@ func FuzzPlanBody(f *testing.F) {
 		}
 	})
 }
+
+func FuzzSnapshot(f *testing.F) {
+	f.Add([]byte(`{"position":7,"done":{"events":{"position":3,"part":{"target":"events","runs":[[1,3]],"end":4}}},"current":{"through":9}}`))
+	f.Add([]byte(`{"done":{"events":{"part":{"target":"events"}}}}`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		r := relay.New(relay.Config{}, relay.Deps{Journal: noJournal{}})
+		if r.Load(1, body) != nil {
+			return
+		}
+		// What was loaded can be asked for everything, and saved the same.
+		_, _ = r.Needed(), r.Stats()
+		_, saved, err := r.Save()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.Load(1, saved); err != nil {
+			t.Errorf("saved but cannot be loaded: %v", err)
+		}
+		if _, again, err := r.Save(); err != nil || string(again) != string(saved) {
+			t.Errorf("saved as %s, then as %s (%v)", saved, again, err)
+		}
+	})
+}

@@ -68,6 +68,18 @@ func loadState(position uint64, body []byte) (state, error) {
 	if err := json.Unmarshal(body, &snap); err != nil {
 		return state{}, fmt.Errorf("relay snapshot: %w", err)
 	}
+	var parts []partBody
+	for _, d := range snap.Done {
+		parts = append(parts, d.Part)
+	}
+	if snap.Current != nil {
+		parts = append(append(parts, snap.Current.Parts...), snap.Current.Carried...)
+	}
+	for _, p := range parts {
+		if err := p.check(); err != nil {
+			return state{}, fmt.Errorf("relay snapshot: %w", err)
+		}
+	}
 	st := newState()
 	st.position, st.applied, st.current = snap.Position, position, snap.Current
 	maps.Copy(st.done, snap.Done)
