@@ -34,7 +34,8 @@ func TestMain(m *testing.M) {
 // $HTTP are their addresses.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
+		Dir:         "testdata/script",
+		WorkdirRoot: t.TempDir(), // its own would be left behind, empty
 		Setup: func(e *testscript.Env) error {
 			return prepare(e.WorkDir, func(name, value string) { e.Setenv(name, value) })
 		},
