@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -95,14 +96,17 @@ func TestLateBusCheckAndClose(t *testing.T) {
 func TestProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		away := errors.New("away")
-		var answer error
-		silent := false
+		const well, gone, silent = 0, 1, 2
+		var mood atomic.Int32
 		p := &probe{every: 2500 * time.Millisecond, check: func(ctx context.Context) error {
-			if silent {
+			switch mood.Load() {
+			case gone:
+				return away
+			case silent:
 				<-ctx.Done()
 				return ctx.Err()
 			}
-			return answer
+			return nil
 		}}
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan error, 1)
@@ -112,17 +116,17 @@ func TestProbe(t *testing.T) {
 		if err != nil || !proof.Equal(time.Now()) {
 			t.Errorf("at the start: %v, %v", proof, err)
 		}
-		answer = away
+		mood.Store(gone)
 		time.Sleep(2600 * time.Millisecond)
 		if before, err := p.last(); !errors.Is(err, away) || !before.Equal(proof) {
 			t.Errorf("while it is away: %v, %v", before, err)
 		}
-		answer = nil
+		mood.Store(well)
 		time.Sleep(200 * time.Millisecond)
 		if back, err := p.last(); err != nil || time.Since(back) > 200*time.Millisecond {
 			t.Errorf("when it is back: %v, %v", back, err)
 		}
-		silent = true
+		mood.Store(silent)
 		time.Sleep(5100 * time.Millisecond)
 		if _, err := p.last(); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("while it says nothing: %v", err)
