@@ -117,9 +117,11 @@ func command(n int) *natsgo.Msg {
 
 // BenchmarkCommandToOutcome publishes commands for 64 conversations and waits
 // until the bus has all their outcomes; beside it the sandbox is sent the same
-// directly, over the same protocol, with as many sends at once.
+// directly, over the same protocol, with as many sends at once. Like the
+// program, it lets the scheduler have a thread for each sync of the disk.
 func BenchmarkCommandToOutcome(b *testing.B) {
 	const count = 20_000
+	defer bridge.UseProcessors()()
 	cfg := configure(b)
 	stop := runBridge(b, cfg)
 	defer stop()

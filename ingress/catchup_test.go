@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -165,12 +166,34 @@ func TestCatchUpOfMoreThanMemoryIsKeptFor(t *testing.T) {
 		}
 		r.start()
 		defer r.stop()
+		// Meanwhile the talk goes on: what is read once more is not where it was.
+		svc.slow(time.Second)
+		ctx, cancel := context.WithCancel(t.Context())
+		var talk sync.WaitGroup
+		more := 0
+		talk.Go(func() {
+			for ctx.Err() == nil {
+				svc.send(alice, tim.C2C(bridge), fmt.Sprint("a", n+more, " "))
+				svc.send(alice, tim.Group(team), fmt.Sprint("g", n+more, " "))
+				more++
+				svc.deliver(bridge, 0, false)
+				svc.deliver(bridge, 0, false)
+				pause(ctx, 300*time.Millisecond)
+			}
+		})
 		r.signIn(bridge)
+		cancel()
+		talk.Wait()
+		r.deliverAll(bridge)
+		r.settle()
 		got := said(t, r.j.all())
 		for _, of := range []string{"a", "g"} {
-			if x := only(got, of); len(x) != n || !slices.IsSortedFunc(x, byNumber) {
-				t.Errorf("%d of %s, want %d", len(x), of, n)
+			if x := only(got, of); len(x) != n+more || !slices.IsSortedFunc(x, byNumber) {
+				t.Errorf("%d of %s, want %d", len(x), of, n+more)
 			}
+		}
+		if gaps := facts(t, r.j.all(), mapping.TypeAccountGapDetected); len(gaps) > 0 {
+			t.Errorf("told: %s", gaps)
 		}
 		if pages := 2 * (n/100 + 1); svc.calls() < pages+pages/4 {
 			t.Errorf("%d calls for %d pages: all of it was kept", svc.calls(), pages)

@@ -58,6 +58,7 @@ type reading struct {
 // page is where a page of history was read, and what was in it while it is kept.
 type page struct {
 	before *tim.Message // the query
+	oldest *tim.Message // where the page ends
 	units  []*unit      // newest first; nil when they are to be read again
 	bytes  int
 }
@@ -135,6 +136,7 @@ func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error)
 			if u := r.unit(&msgs[i]); u != nil {
 				p.units = append(p.units, u)
 				p.bytes += u.bytes
+				p.oldest = locate(&msgs[i])
 				end = u
 			}
 		}
@@ -192,14 +194,9 @@ func (r *reading) forward(ctx context.Context, pages []page, end *unit) error {
 	for _, p := range slices.Backward(pages) {
 		units := p.units
 		if units == nil {
-			msgs, err := r.in.messages(ctx, r.history, r.conv, p.before)
-			if err != nil {
+			var err error
+			if units, err = r.again(ctx, &p); err != nil {
 				return err
-			}
-			for i := range msgs {
-				if u := r.unit(&msgs[i]); u != nil && !r.reached(&msgs[i]) {
-					units = append(units, u)
-				}
 			}
 		}
 		slices.Reverse(units)
@@ -215,6 +212,43 @@ func (r *reading) forward(ctx context.Context, pages []page, end *unit) error {
 		})
 	}
 	return nil
+}
+
+// again reads a page once more, however far its messages were pushed down by
+// what was said meanwhile.
+func (r *reading) again(ctx context.Context, p *page) ([]*unit, error) {
+	var units []*unit
+	for before := p.before; ; {
+		msgs, err := r.in.messages(ctx, r.history, r.conv, before)
+		if err != nil {
+			return nil, err
+		}
+		for i := range msgs {
+			m := &msgs[i]
+			if r.older(m, p.oldest) {
+				return units, nil
+			}
+			if u := r.unit(m); u != nil {
+				units = append(units, u)
+			}
+			if m.Seq == p.oldest.Seq && m.Rand == p.oldest.Rand && m.ServerTime == p.oldest.ServerTime {
+				return units, nil
+			}
+		}
+		if len(msgs) < pageSize {
+			return units, nil
+		}
+		before = locate(&msgs[len(msgs)-1])
+	}
+}
+
+// older says whether a message was sent before another, as far as the service
+// tells.
+func (r *reading) older(m, than *tim.Message) bool {
+	if r.need.group && m.Seq != 0 && than.Seq != 0 {
+		return m.Seq < than.Seq
+	}
+	return m.ServerTime < than.ServerTime
 }
 
 const notInHistory = "it is not in the conversation's history"

@@ -24,6 +24,7 @@ func (runCmd) Help() string {
 // Run runs the bridge.
 func (runCmd) Run(ctx context.Context, e *env) error {
 	started := time.Now()
+	defer bridge.UseProcessors()()
 	cfg, _, err := e.load()
 	if err != nil {
 		return err

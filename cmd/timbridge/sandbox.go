@@ -18,6 +18,7 @@ func (sandboxCmd) Help() string {
 
 // Run serves the sandbox until it is told to end.
 func (c sandboxCmd) Run(ctx context.Context, e *env) error {
+	defer bridge.UseProcessors()()
 	cfg, _, err := e.load()
 	if err != nil {
 		return err
