@@ -124,10 +124,9 @@ type Report struct {
 	Ack func()
 }
 
-// Event is what a [Report] tells: one of [MessagesReceived],
-// [MessagesRevoked], [KickedOffline], [UserSigExpired], [ConnectionChanged]
-// or [Unrecognized]. A new kind may come with a later version; a consumer
-// handles what it does not know as it handles [Unrecognized].
+// Event is what a [Report] tells: one of the types of this package that have
+// a Callback, or [Unrecognized]. A new kind may come with a later version; a
+// consumer handles what it does not know as it handles [Unrecognized].
 type Event interface {
 	// Callback is the name of the SDK's callback that brings it.
 	Callback() string

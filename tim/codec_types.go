@@ -313,3 +313,169 @@ func (o DeviceInfo) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
 
 // UnmarshalJSON reads the SDK's JSON.
 func (o *DeviceInfo) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *UserProfileItem) rest() (*map[string]json.RawMessage, *uint64) { return &o.Extra, &o.zeros }
+
+// MarshalJSON writes the SDK's JSON.
+func (o UserProfileItem) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *UserProfileItem) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *UserStatus) rest() (*map[string]json.RawMessage, *uint64) { return &o.Extra, &o.zeros }
+
+// MarshalJSON writes the SDK's JSON.
+func (o UserStatus) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *UserStatus) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *MessageReceipt) rest() (*map[string]json.RawMessage, *uint64) { return &o.Extra, &o.zeros }
+
+// MarshalJSON writes the SDK's JSON.
+func (o MessageReceipt) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *MessageReceipt) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *MsgBatchSendParam) rest() (*map[string]json.RawMessage, *uint64) { return &o.Extra, &o.zeros }
+
+// MarshalJSON writes the SDK's JSON.
+func (o MsgBatchSendParam) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *MsgBatchSendParam) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *MsgBatchSendResult) rest() (*map[string]json.RawMessage, *uint64) { return &o.Extra, &o.zeros }
+
+// MarshalJSON writes the SDK's JSON.
+func (o MsgBatchSendResult) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *MsgBatchSendResult) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *GroupDetailInfo) rest() (*map[string]json.RawMessage, *uint64) { return &o.Extra, &o.zeros }
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupDetailInfo) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupDetailInfo) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *GroupBaseInfo) rest() (*map[string]json.RawMessage, *uint64) { return &o.Extra, &o.zeros }
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupBaseInfo) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupBaseInfo) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *GroupSelfInfo) rest() (*map[string]json.RawMessage, *uint64) { return &o.Extra, &o.zeros }
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupSelfInfo) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupSelfInfo) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *GetGroupInfoResult) rest() (*map[string]json.RawMessage, *uint64) { return &o.Extra, &o.zeros }
+
+// MarshalJSON writes the SDK's JSON.
+func (o GetGroupInfoResult) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GetGroupInfoResult) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *GroupModifyInfoParam) rest() (*map[string]json.RawMessage, *uint64) {
+	return &o.Extra, &o.zeros
+}
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupModifyInfoParam) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupModifyInfoParam) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *GroupModifyMemberInfoParam) rest() (*map[string]json.RawMessage, *uint64) {
+	return &o.Extra, &o.zeros
+}
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupModifyMemberInfoParam) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupModifyMemberInfoParam) UnmarshalJSON(data []byte) error {
+	return unmarshalObject(data, o)
+}
+
+func (o *GroupGetMemberInfoListParam) rest() (*map[string]json.RawMessage, *uint64) {
+	return &o.Extra, &o.zeros
+}
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupGetMemberInfoListParam) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupGetMemberInfoListParam) UnmarshalJSON(data []byte) error {
+	return unmarshalObject(data, o)
+}
+
+func (o *GroupGetMemberInfoListResult) rest() (*map[string]json.RawMessage, *uint64) {
+	return &o.Extra, &o.zeros
+}
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupGetMemberInfoListResult) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupGetMemberInfoListResult) UnmarshalJSON(data []byte) error {
+	return unmarshalObject(data, o)
+}
+
+func (o *GroupMemberGetInfoOption) rest() (*map[string]json.RawMessage, *uint64) {
+	return &o.Extra, &o.zeros
+}
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupMemberGetInfoOption) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupMemberGetInfoOption) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *GroupPendency) rest() (*map[string]json.RawMessage, *uint64) { return &o.Extra, &o.zeros }
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupPendency) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupPendency) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *GroupPendencyOption) rest() (*map[string]json.RawMessage, *uint64) {
+	return &o.Extra, &o.zeros
+}
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupPendencyOption) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupPendencyOption) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *GroupPendencyResult) rest() (*map[string]json.RawMessage, *uint64) {
+	return &o.Extra, &o.zeros
+}
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupPendencyResult) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupPendencyResult) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }
+
+func (o *GroupHandlePendencyParam) rest() (*map[string]json.RawMessage, *uint64) {
+	return &o.Extra, &o.zeros
+}
+
+// MarshalJSON writes the SDK's JSON.
+func (o GroupHandlePendencyParam) MarshalJSON() ([]byte, error) { return marshalObject(&o) }
+
+// UnmarshalJSON reads the SDK's JSON.
+func (o *GroupHandlePendencyParam) UnmarshalJSON(data []byte) error { return unmarshalObject(data, o) }

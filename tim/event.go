@@ -31,6 +31,40 @@ type ConnectionChanged struct {
 	Desc   string
 }
 
+// MessagesModified brings messages as they are after a change of what was said.
+// Mirrors TIMMsgUpdateCallback.
+type MessagesModified struct{ Messages []Message }
+
+// MessagesRead says how far messages, or one-to-one talks, were read.
+// Mirrors TIMMsgReadedReceiptCallback.
+type MessagesRead struct{ Receipts []MessageReceipt }
+
+// GroupTipped is what the members of a group are told of it, beside the stored
+// message that says the same; of some groups and tips there is only one of the
+// two. Mirrors TIMGroupTipsEventCallback.
+type GroupTipped struct{ Tip GroupTipsElem }
+
+// StatusesChanged says that users came online, went, or changed their words.
+// Mirrors TIMUserStatusChangedCallback.
+type StatusesChanged struct{ Statuses []UserStatus }
+
+// ProfilesChanged brings changed profiles of others.
+// Mirrors TIMUserInfoChangedCallback.
+type ProfilesChanged struct{ Profiles []UserProfile }
+
+// SelfProfileChanged brings the account's own profile after a change, here or
+// on another device. Mirrors TIMSelfInfoUpdatedCallback.
+type SelfProfileChanged struct{ Profile UserProfile }
+
+// UploadProgress says how much of an element of a message being sent was
+// uploaded. It needs no acknowledgement and is not repeated.
+// Mirrors TIMMsgElemUploadProgressCallback.
+type UploadProgress struct {
+	Message     Message
+	Index       uint32 // of the element in the message
+	Done, Total uint32 // bytes
+}
+
 // Unrecognized is a report that this package does not know, as it was.
 type Unrecognized struct {
 	// Name is the SDK's callback, where it is known.
@@ -54,6 +88,27 @@ func (UserSigExpired) Callback() string { return "TIMUserSigExpiredCallback" }
 // Callback is TIMNetworkStatusListenerCallback.
 func (ConnectionChanged) Callback() string { return "TIMNetworkStatusListenerCallback" }
 
+// Callback is TIMMsgUpdateCallback.
+func (MessagesModified) Callback() string { return "TIMMsgUpdateCallback" }
+
+// Callback is TIMMsgReadedReceiptCallback.
+func (MessagesRead) Callback() string { return "TIMMsgReadedReceiptCallback" }
+
+// Callback is TIMGroupTipsEventCallback.
+func (GroupTipped) Callback() string { return "TIMGroupTipsEventCallback" }
+
+// Callback is TIMUserStatusChangedCallback.
+func (StatusesChanged) Callback() string { return "TIMUserStatusChangedCallback" }
+
+// Callback is TIMUserInfoChangedCallback.
+func (ProfilesChanged) Callback() string { return "TIMUserInfoChangedCallback" }
+
+// Callback is TIMSelfInfoUpdatedCallback.
+func (SelfProfileChanged) Callback() string { return "TIMSelfInfoUpdatedCallback" }
+
+// Callback is TIMMsgElemUploadProgressCallback.
+func (UploadProgress) Callback() string { return "TIMMsgElemUploadProgressCallback" }
+
 // Callback is the callback's name as it was reported.
 func (e Unrecognized) Callback() string { return e.Name }
 
@@ -68,27 +123,25 @@ func MarshalEvent(e Event) ([]byte, error) {
 	var err error
 	switch e := e.(type) {
 	case MessagesReceived:
-		dst = append(dst, `{"json_msg_array":[`...)
-		for i := range e.Messages {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			if dst, err = appendObject(dst, reflect.ValueOf(&e.Messages[i]).Elem(), &e.Messages[i]); err != nil {
-				return nil, fmt.Errorf("tim: message %d: %w", i, err)
-			}
-		}
-		dst = append(dst, `]}`...)
+		dst, err = appendList(dst, "json_msg_array", e.Messages)
 	case MessagesRevoked:
-		dst = append(dst, `{"json_msg_revoke_info_array":[`...)
-		for i := range e.Locators {
-			if i > 0 {
-				dst = append(dst, ',')
-			}
-			if dst, err = appendObject(dst, reflect.ValueOf(&e.Locators[i]).Elem(), &e.Locators[i]); err != nil {
-				return nil, fmt.Errorf("tim: locator %d: %w", i, err)
-			}
+		dst, err = appendList(dst, "json_msg_revoke_info_array", e.Locators)
+	case MessagesModified:
+		dst, err = appendList(dst, "json_msg_array", e.Messages)
+	case MessagesRead:
+		dst, err = appendList(dst, "json_msg_read_receipt_array", e.Receipts)
+	case StatusesChanged:
+		dst, err = appendList(dst, "json_user_status_array", e.Statuses)
+	case ProfilesChanged:
+		dst, err = appendList(dst, "json_user_info_array", e.Profiles)
+	case SelfProfileChanged:
+		dst, err = appendOne(dst, "json_user_profile", &e.Profile)
+	case GroupTipped:
+		dst, err = appendOne(dst, "json_group_tip", &e.Tip)
+	case UploadProgress:
+		if dst, err = appendOne(dst, "json_msg", &e.Message); err == nil {
+			dst = fmt.Appendf(dst[:len(dst)-1], `,"index":%d,"cur_size":%d,"total_size":%d}`, e.Index, e.Done, e.Total)
 		}
-		dst = append(dst, `]}`...)
 	case KickedOffline, UserSigExpired:
 		dst = append(dst, `{}`...)
 	case ConnectionChanged:
@@ -106,6 +159,41 @@ func MarshalEvent(e Event) ([]byte, error) {
 		}
 	default:
 		return nil, fmt.Errorf("tim: an event of type %T", e)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return append(dst, '}'), nil
+}
+
+// appendList writes the arguments of a callback whose one argument is a list.
+func appendList[T any, P interface {
+	*T
+	object
+}](dst []byte, name string, list []T) ([]byte, error) {
+	dst = append(append(append(dst, '{'), '"'), name...)
+	dst = append(dst, `":[`...)
+	for i := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		var err error
+		if dst, err = appendObject(dst, reflect.ValueOf(&list[i]).Elem(), P(&list[i])); err != nil {
+			return nil, fmt.Errorf("tim: %s %d: %w", name, i, err)
+		}
+	}
+	return append(dst, `]}`...), nil
+}
+
+// appendOne writes the arguments of a callback whose one argument is an object.
+func appendOne[T any, P interface {
+	*T
+	object
+}](dst []byte, name string, o P) ([]byte, error) {
+	dst = append(append(append(dst, '{'), '"'), name...)
+	dst, err := appendObject(append(dst, `":`...), reflect.ValueOf(o).Elem(), o)
+	if err != nil {
+		return nil, fmt.Errorf("tim: %s: %w", name, err)
 	}
 	return append(dst, '}'), nil
 }
@@ -157,6 +245,49 @@ func decodeEvent(name string, args []byte) Event {
 	case MessagesRevoked{}.Callback():
 		var e MessagesRevoked
 		if !decodeArg(args, "json_msg_revoke_info_array", &e.Locators) {
+			return nil
+		}
+		return e
+	case MessagesModified{}.Callback():
+		var e MessagesModified
+		if !decodeArg(args, "json_msg_array", &e.Messages) {
+			return nil
+		}
+		return e
+	case MessagesRead{}.Callback():
+		var e MessagesRead
+		if !decodeArg(args, "json_msg_read_receipt_array", &e.Receipts) {
+			return nil
+		}
+		return e
+	case StatusesChanged{}.Callback():
+		var e StatusesChanged
+		if !decodeArg(args, "json_user_status_array", &e.Statuses) {
+			return nil
+		}
+		return e
+	case ProfilesChanged{}.Callback():
+		var e ProfilesChanged
+		if !decodeArg(args, "json_user_info_array", &e.Profiles) {
+			return nil
+		}
+		return e
+	case SelfProfileChanged{}.Callback():
+		var e SelfProfileChanged
+		if !decodeArg(args, "json_user_profile", &e.Profile) {
+			return nil
+		}
+		return e
+	case GroupTipped{}.Callback():
+		var e GroupTipped
+		if !decodeArg(args, "json_group_tip", &e.Tip) {
+			return nil
+		}
+		return e
+	case UploadProgress{}.Callback():
+		var e UploadProgress
+		if !decodeArg(args, "json_msg", &e.Message) || !decodeArg(args, "index", &e.Index) ||
+			!decodeArg(args, "cur_size", &e.Done) || !decodeArg(args, "total_size", &e.Total) {
 			return nil
 		}
 		return e
