@@ -31,6 +31,29 @@ type object interface {
 	rest() (extra *map[string]json.RawMessage, zeros *uint64)
 }
 
+// namer is an object that says itself which of its fields are meant, zero or not.
+type namer interface {
+	// named gives the fields as bits of zeros.
+	named() uint64
+}
+
+// namedField is a field that a flag names.
+type namedField struct {
+	flag uint64
+	key  string
+}
+
+// fieldsNamed gives the fields that the flags name as bits of zeros.
+func fieldsNamed(o object, flags uint64, table []namedField) (bits uint64) {
+	p := planOf(reflect.TypeOf(o).Elem())
+	for _, f := range table {
+		if flags&f.flag != 0 {
+			bits |= 1 << p.byKey[f.key]
+		}
+	}
+	return bits
+}
+
 // maxDepth is how many objects may lie in one another (a merger holds
 // messages, which hold mergers); what is deeper is kept raw. It bounds the
 // work, which grows with size times depth.
@@ -87,6 +110,10 @@ func marshalObject(o object) ([]byte, error) {
 func appendObject(dst []byte, v reflect.Value, o object) ([]byte, error) {
 	p := planOf(v.Type())
 	extra, zeros := o.rest()
+	meant := *zeros
+	if n, ok := o.(namer); ok {
+		meant |= n.named()
+	}
 	dst = append(dst, '{')
 	start := len(dst)
 	var err error
@@ -106,7 +133,7 @@ func appendObject(dst []byte, v reflect.Value, o object) ([]byte, error) {
 		var raw json.RawMessage
 		if fv.IsZero() || fv.Kind() == reflect.Slice && fv.Len() == 0 {
 			var kept bool
-			if raw, kept = (*extra)[f.key]; !kept && f.omit && *zeros&(1<<i) == 0 {
+			if raw, kept = (*extra)[f.key]; !kept && f.omit && meant&(1<<i) == 0 {
 				continue
 			}
 		}
@@ -158,6 +185,9 @@ func appendValue(dst []byte, v reflect.Value) ([]byte, error) {
 		b, err := json.Marshal(v.Float())
 		return append(dst, b...), err
 	case reflect.Pointer:
+		if v.IsNil() {
+			return append(dst, "null"...), nil
+		}
 		if o, ok := v.Interface().(object); ok {
 			return appendObject(dst, v.Elem(), o)
 		}

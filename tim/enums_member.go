@@ -1,11 +1,17 @@
 package tim
 
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+)
+
 // The enumerations of groups' members and requests, and of presence, with the
 // SDK's values.
 
 // UserStatusType says whether a user is online.
 // Mirrors TIMUserStatusType.
-type UserStatusType uint64
+type UserStatusType uint32
 
 // The values of UserStatusType.
 const (
@@ -22,7 +28,7 @@ func (v UserStatusType) String() string {
 
 // GroupModifyInfoFlag names the properties of a group that are to be changed.
 // Mirrors TIMGroupModifyInfoFlag.
-type GroupModifyInfoFlag uint64
+type GroupModifyInfoFlag uint32
 
 // The values of GroupModifyInfoFlag.
 const (
@@ -44,6 +50,11 @@ const (
 	ModifyGroupOwner                 GroupModifyInfoFlag = 2147483648 // kTIMGroupModifyInfoFlag_Owner
 )
 
+// String gives the values that are added up, as words with a bar between.
+func (v GroupModifyInfoFlag) String() string {
+	return flags(uint64(v), "GroupModifyInfoFlag", "none", "name notification introduction face_url add_option max_member_num visible searchable shutup_all custom - custom_string approve_option enable_permission_group default_permissions - - - - - - - - - - - - - - - - owner")
+}
+
 // GroupMemberRoleFlag names roles.
 // Mirrors TIMGroupMemberRoleFlag.
 type GroupMemberRoleFlag uint64
@@ -55,6 +66,11 @@ const (
 	RoleFlagAdmin  GroupMemberRoleFlag = 2 // kTIMGroupMemberRoleFlag_Admin
 	RoleFlagMember GroupMemberRoleFlag = 4 // kTIMGroupMemberRoleFlag_Member
 )
+
+// String gives the values that are added up, as words with a bar between.
+func (v GroupMemberRoleFlag) String() string {
+	return flags(uint64(v), "GroupMemberRoleFlag", "all", "owner admin member")
+}
 
 // GroupMemberInfoFlag names properties of a member.
 // Mirrors TIMGroupMemberInfoFlag.
@@ -71,9 +87,14 @@ const (
 	MemberInfoNameCard    GroupMemberInfoFlag = 32 // kTIMGroupMemberInfoFlag_NameCard
 )
 
+// String gives the values that are added up, as words with a bar between.
+func (v GroupMemberInfoFlag) String() string {
+	return flags(uint64(v), "GroupMemberInfoFlag", "none", "join_time msg_flag msg_seq member_role shutup_until name_card")
+}
+
 // GroupMemberModifyInfoFlag names the properties of a member that are to be changed.
 // Mirrors TIMGroupMemberModifyInfoFlag.
-type GroupMemberModifyInfoFlag uint64
+type GroupMemberModifyInfoFlag uint32
 
 // The values of GroupMemberModifyInfoFlag.
 const (
@@ -85,9 +106,14 @@ const (
 	ModifyMemberCustom     GroupMemberModifyInfoFlag = 16 // kTIMGroupMemberModifyFlag_Custom
 )
 
+// String gives the values that are added up, as words with a bar between.
+func (v GroupMemberModifyInfoFlag) String() string {
+	return flags(uint64(v), "GroupMemberModifyInfoFlag", "none", "msg_flag member_role shutup_time name_card custom")
+}
+
 // GroupPendencyType says who has to decide on what.
 // Mirrors TIMGroupPendencyType.
-type GroupPendencyType uint64
+type GroupPendencyType uint32
 
 // The values of GroupPendencyType.
 const (
@@ -103,7 +129,7 @@ func (v GroupPendencyType) String() string {
 
 // GroupPendencyHandle says who has decided.
 // Mirrors TIMGroupPendencyHandle.
-type GroupPendencyHandle uint64
+type GroupPendencyHandle uint32
 
 // The values of GroupPendencyHandle.
 const (
@@ -114,12 +140,12 @@ const (
 
 // String gives the value as a word.
 func (v GroupPendencyHandle) String() string {
-	return word(int64(v), 0, "GroupPendencyHandle", "not_handle other_handle operator_handle")
+	return word(int64(v), 0, "GroupPendencyHandle", "not_handled other_handled operator_handled")
 }
 
 // GroupPendencyHandleResult is the decision.
 // Mirrors TIMGroupPendencyHandleResult.
-type GroupPendencyHandleResult uint64
+type GroupPendencyHandleResult uint32
 
 // The values of GroupPendencyHandleResult.
 const (
@@ -129,5 +155,23 @@ const (
 
 // String gives the value as a word.
 func (v GroupPendencyHandleResult) String() string {
-	return word(int64(v), 0, "GroupPendencyHandleResult", "refuse accept")
+	return word(int64(v), 0, "GroupPendencyHandleResult", "refused accepted")
+}
+
+// flags writes the words of the bits that are set, from a list whose first word
+// is bit 0 and in which "-" stands for a bit without a name.
+func flags(v uint64, kind, none, words string) string {
+	if v == 0 {
+		return none
+	}
+	names := strings.Fields(words)
+	var said []string
+	for ; v != 0; v &= v - 1 {
+		if i := bits.TrailingZeros64(v); i < len(names) && names[i] != "-" {
+			said = append(said, names[i])
+		} else {
+			said = append(said, fmt.Sprintf("%s(%#x)", kind, uint64(1)<<i))
+		}
+	}
+	return strings.Join(said, "|")
 }
