@@ -44,6 +44,10 @@ app "demo" {
     # Its UserSig, from env() or file(); a file is read again when the UserSig has expired. Empty:
     # signed with the driver's key, and renewed in time.
     #usersig = ""
+
+    # Users whose coming, going and changes of words the account asks to be told of after each
+    # sign-in; each is a user.status_changed. Empty: nobody's.
+    #watch_status = []
   }
 }
 
@@ -293,6 +297,13 @@ egress {
   # How long an answer of the service is waited for. At least 100ms.
   #call_timeout = "15s"
 
+  # Size from which on a file that a message is to carry is media_too_large. From 1KiB to 4GiB.
+  #media_max_bytes = "100MiB"
+
+  # How long fetching one file may take, and how much longer an answer is waited for when files
+  # are handed to the service. At least 100ms.
+  #media_timeout = "30s"
+
   rates {
     # All calls of one account together.
     #account = 40
@@ -317,6 +328,14 @@ policy {
 
   # Commands allowed, without their family's prefix and version: "message.send", "group.*".
   #verbs = []
+
+  # Hosts that files of messages may be fetched from by http and https: "files.example.com",
+  # "*.example.com"; with its port where it is another than the usual: "files.example.com:8443".
+  # Empty: none, so that files come only in the command itself. "*": any.
+  #media_hosts = []
+
+  # Whether such a host may have an address of the machine itself or of a private network.
+  #media_private = false
 }
 
 shard {

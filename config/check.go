@@ -20,6 +20,16 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 			d.mistake(at, "Written twice", "The account %q stands here twice.", a.ID)
 		}
 		seen[a.ID] = true
+		for _, user := range a.WatchStatus {
+			if user == "" || len(user) > 32 {
+				d.mistake(at, "Wrong user id", "A user id has 1 to 32 bytes; %q in watch_status has %d.", user, len(user))
+			}
+		}
+	}
+	for _, host := range c.Policy.MediaHosts {
+		if host == "" || strings.ContainsAny(host, "/@ ") {
+			d.mistake(place(body, "policy"), "Wrong host", "%q in media_hosts is no host: write its name alone, as in \"files.example.com\" or \"*.example.com:8443\".", host)
+		}
 	}
 	if c.Shard.Index >= c.Shard.Count {
 		d.mistake(place(body, "shard"), "Shard out of range", "index = %d, but with count = %d the shards are 0 to %d.", c.Shard.Index, c.Shard.Count, c.Shard.Count-1)

@@ -51,6 +51,8 @@ type Driver struct {
 type Account struct {
 	ID      string `hcl:"id,label" default:"bridge" doc:"The user id."`
 	UserSig Secret `hcl:"usersig" doc:"Its UserSig, from env() or file(); a file is read again when the UserSig has expired. Empty: signed with the driver's key, and renewed in time."`
+
+	WatchStatus []string `hcl:"watch_status" doc:"Users whose coming, going and changes of words the account asks to be told of after each sign-in; each is a user.status_changed. Empty: nobody's."`
 }
 
 // Bus is the event bus.
@@ -137,6 +139,8 @@ type Egress struct {
 	RetryMin        Duration `hcl:"retry_min" default:"200ms" min:"1ms" doc:"First wait before a call is tried again; it doubles, with jitter."`
 	RetryMax        Duration `hcl:"retry_max" default:"30s" min:"1ms" doc:"Longest wait before a call is tried again."`
 	CallTimeout     Duration `hcl:"call_timeout" default:"15s" min:"100ms" doc:"How long an answer of the service is waited for."`
+	MediaMaxBytes   Size     `hcl:"media_max_bytes" default:"100MiB" min:"1KiB" max:"4GiB" doc:"Size from which on a file that a message is to carry is media_too_large."`
+	MediaTimeout    Duration `hcl:"media_timeout" default:"30s" min:"100ms" doc:"How long fetching one file may take, and how much longer an answer is waited for when files are handed to the service."`
 	Rates           Rates    `hcl:"rates,block"`
 }
 
@@ -148,12 +152,14 @@ type Rates struct {
 	Group   float64 `hcl:"group" default:"5" min:"0" doc:"Groups made, changed and dismissed by one account."`
 }
 
-// Policy limits what a command may ask. An empty list allows everything; "*"
-// stands for any run of characters.
+// Policy limits what a command may ask. An empty list allows everything, but
+// of media_hosts; "*" stands for any run of characters.
 type Policy struct {
 	Accounts      []string `hcl:"accounts" doc:"User ids that commands may act as. Empty: every configured account."`
 	Conversations []string `hcl:"conversations" doc:"Conversations that commands may touch, by subject: \"c2c/*/bob\", \"group/team-*\"."`
 	Verbs         []string `hcl:"verbs" doc:"Commands allowed, without their family's prefix and version: \"message.send\", \"group.*\"."`
+	MediaHosts    []string `hcl:"media_hosts" doc:"Hosts that files of messages may be fetched from by http and https: \"files.example.com\", \"*.example.com\"; with its port where it is another than the usual: \"files.example.com:8443\". Empty: none, so that files come only in the command itself. \"*\": any."`
+	MediaPrivate  bool     `hcl:"media_private" doc:"Whether such a host may have an address of the machine itself or of a private network."`
 }
 
 // Shard is this instance's part of several.

@@ -81,7 +81,10 @@ app "shop" {
     url = "wss://im.example:7300"
     key = "k"
   }
-  account "bot" { usersig = file("sig") }
+  account "bot" {
+    usersig      = file("sig")
+    watch_status = ["alice", "bob"]
+  }
   account "bot2" {}
 }
 bus "nats" {
@@ -94,7 +97,10 @@ bus "nats" {
 }
 journal { segment_bytes = "1MiB" }
 egress { retry_min = "1s" }
-policy { verbs = ["message.*"] }
+policy {
+  verbs       = ["message.*"]
+  media_hosts = ["*.example.com"]
+}
 shard {
   index = 1
   count = 3
@@ -115,6 +121,9 @@ shard {
 	}
 	if c.Bus.Token.Reveal() != "s3cret" || c.Bus.Events.MaxAge.Std() != 30*24*time.Hour || c.Bus.Events.MaxBytes != 10<<30 || c.Bus.Replicas != 1 {
 		t.Errorf("bus: %+v", c.Bus)
+	}
+	if len(c.App.Accounts[0].WatchStatus) != 2 || len(c.Policy.MediaHosts) != 1 || c.Policy.MediaPrivate || c.Egress.MediaMaxBytes != 100<<20 {
+		t.Errorf("media and statuses: %+v %+v", c.App.Accounts[0], c.Policy)
 	}
 	if c.Journal.SegmentBytes != 1<<20 || c.Egress.RetryMin.Std() != time.Second || c.Shard.Count != 3 || len(c.Policy.Verbs) != 1 {
 		t.Errorf("rest: %+v", c)
@@ -154,6 +163,8 @@ func TestMistakes(t *testing.T) {
 		"account twice":         {"app \"a\" {\n account \"b\" {}\n account \"b\" {}\n}", 2, "twice"},
 		"two authentications":   {"bus \"nats\" {\n  token = \"a\"\n nkey = \"b\"\n}", 1, "keep one"},
 		"user without password": {"bus \"nats\" {\n user = \"a\"\n}", 1, "both"},
+		"status of nobody":      {"app \"a\" {\n account \"b\" { watch_status = [\"\"] }\n}", 2, "watch_status"},
+		"host with a path":      {"policy {\n media_hosts = [\"https://files.example\"]\n}", 1, "its name alone"},
 		"nested too deep":       {"\ndata_dir = " + strings.Repeat("(", 100_000), 2, "too deep"},
 		"templates too deep":    {"data_dir = " + strings.Repeat("\"${", 100_000), 1, "too deep"},
 		"too many operators":    {"data_dir = " + strings.Repeat("!", 100_000), 1, "too deep"},
