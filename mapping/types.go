@@ -9,8 +9,10 @@ const TypePrefix = "io.timbridge."
 
 // The types of the facts.
 const (
-	TypeMessagePosted  = "io.timbridge.message.posted.v1"
-	TypeMessageRevoked = "io.timbridge.message.revoked.v1"
+	TypeMessagePosted   = "io.timbridge.message.posted.v1"
+	TypeMessageRevoked  = "io.timbridge.message.revoked.v1"
+	TypeMessageModified = "io.timbridge.message.modified.v1"
+	TypeMessageRead     = "io.timbridge.message.read.v1"
 
 	TypeGroupCreated       = "io.timbridge.group.created.v1"
 	TypeGroupMemberJoined  = "io.timbridge.group.member_joined.v1"
@@ -19,6 +21,13 @@ const (
 	TypeGroupMemberChanged = "io.timbridge.group.member_changed.v1"
 	TypeGroupInfoChanged   = "io.timbridge.group.info_changed.v1"
 	TypeGroupDismissed     = "io.timbridge.group.dismissed.v1"
+
+	TypeGroupJoinRequested  = "io.timbridge.group.join_requested.v1"
+	TypeGroupRequestHandled = "io.timbridge.group.request_handled.v1"
+	TypeGroupInvited        = "io.timbridge.group.invited.v1"
+
+	TypeUserStatusChanged  = "io.timbridge.user.status_changed.v1"
+	TypeUserProfileChanged = "io.timbridge.user.profile_changed.v1"
 
 	TypeAccountSignedIn          = "io.timbridge.account.signed_in.v1"
 	TypeAccountSignedOut         = "io.timbridge.account.signed_out.v1"
@@ -41,6 +50,20 @@ const (
 	TypeCommandInvite       = "io.timbridge.command.group.invite.v1"
 	TypeCommandRemoveMember = "io.timbridge.command.group.remove_member.v1"
 	TypeCommandDismiss      = "io.timbridge.command.group.dismiss.v1"
+
+	TypeCommandModify          = "io.timbridge.command.message.modify.v1"
+	TypeCommandMarkRead        = "io.timbridge.command.message.mark_read.v1"
+	TypeCommandSendReadReceipt = "io.timbridge.command.message.send_read_receipt.v1"
+
+	TypeCommandModifyGroup   = "io.timbridge.command.group.modify.v1"
+	TypeCommandTransferGroup = "io.timbridge.command.group.transfer.v1"
+	TypeCommandModifyMember  = "io.timbridge.command.group.modify_member.v1"
+	TypeCommandJoin          = "io.timbridge.command.group.join.v1"
+	TypeCommandQuit          = "io.timbridge.command.group.quit.v1"
+	TypeCommandHandleRequest = "io.timbridge.command.group.handle_request.v1"
+
+	TypeCommandModifyProfile = "io.timbridge.command.profile.modify.v1"
+	TypeCommandSetStatus     = "io.timbridge.command.status.set.v1"
 )
 
 // The types of what comes of a command.
