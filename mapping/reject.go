@@ -46,6 +46,15 @@ const (
 	CodeAccountUnavailable RejectCode = "account_unavailable"
 	// CodeAccountBacklog: too many commands of an account that cannot act are waiting.
 	CodeAccountBacklog RejectCode = "account_backlog"
+	// CodeUnsupported: the IM driver cannot do it.
+	CodeUnsupported RejectCode = "unsupported"
+	// CodeMediaNotAllowed: a file of the message is on a host, or at an
+	// address, that the policy in the configuration does not allow.
+	CodeMediaNotAllowed RejectCode = "media_not_allowed"
+	// CodeMediaTooLarge: a file of the message is larger than files may be.
+	CodeMediaTooLarge RejectCode = "media_too_large"
+	// CodeMediaUnreachable: a file of the message could not be fetched.
+	CodeMediaUnreachable RejectCode = "media_unreachable"
 )
 
 // RejectError says why a command is not accepted, so that whoever sent it can
