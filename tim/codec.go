@@ -20,8 +20,8 @@ import (
 //
 //   - a key that no field has, or whose value does not fit the field, goes to
 //     Extra as it was, and is written again while the field is zero;
-//   - a field that was present with a zero value has its bit set in zeros, and
-//     is written although it is zero.
+//   - an omitempty field that was present with a zero value has its bit set in
+//     zeros, and is written although it is zero.
 //
 // Fields are named by their json tags; omitempty leaves out a zero that was
 // not present. All functions below take JSON that json.Valid has accepted.
@@ -297,7 +297,7 @@ func decodeObject(data []byte, v reflect.Value, o object, depth int) bool {
 			fv.SetZero() // of a key given twice, the last counts
 			*zeros &^= 1 << i
 			if decodeValue(value, fv, depth) {
-				if fv.IsZero() {
+				if p.fields[i].omit && fv.IsZero() {
 					*zeros |= 1 << i
 				}
 				delete(*extra, string(key))

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"testing"
 	"time"
 
@@ -66,19 +67,22 @@ func FuzzObjects(f *testing.F) {
 	f.Add([]byte(`{"conv_id":"a","conv_last_msg":{"message_elem_array":[]},"conv_mark_array":[1],"conv_draft":{"draft_msg":{}}}`))
 	f.Add([]byte(`{"create_group_param_group_member_array":[{"group_member_info_custom_info":{}}],"create_group_param_add_option":0}`))
 	f.Add([]byte(`{"sdk_config_device_info":{"device_info_platform":1},"sdk_config_main_thread_id":-1}`))
+	f.Add([]byte(`{"group_modify_info_param_modify_flag":2147484415,"group_modify_info_param_is_shutup_all":0,"group_modify_info_param_owner":""}`))
+	f.Add([]byte(`{"group_modify_member_info_modify_flag":31,"group_modify_member_info_shutup_time":4294967295,"group_modify_member_info_member_role":2}`))
+	f.Add([]byte(`{"group_detail_info_group_type":2,"group_detail_info_add_option":0,"group_detail_info_visible":true,"get_groups_info_result_info":null}`))
+	f.Add([]byte(`{"group_pendency_form_identifier":"a","group_pendency_handled":-1,"group_handle_pendency_param_pendency":{"group_pendency_key":null}}`))
+	f.Add([]byte(`{"group_get_member_info_list_result_info_array":[{"group_member_info_identifier":"a"}],"group_pendency_result_pendency_array":[{}]}`))
+	f.Add([]byte(`{"msg_batch_send_param_msg":{"message_elem_array":[{"elem_type":0}]},"msg_batch_send_result_msg":[],"msg_receipt_read_count":3}`))
+	f.Add([]byte(`{"user_profile_item_gender":0,"user_profile_item_birthday":null,"user_status_online_devices":["Web"]}`))
 	f.Add([]byte(`{"message_locator_conv_id":true,"group_invite_member_result_result":1}`))
 	f.Fuzz(func(t *testing.T, in []byte) {
 		if !unambiguous(in) {
 			return
 		}
-		roundTrip[tim.ConvInfo](t, in)
-		roundTrip[tim.CreateGroupParam](t, in)
-		roundTrip[tim.GroupInviteMemberParam](t, in)
-		roundTrip[tim.GroupDeleteMemberParam](t, in)
-		roundTrip[tim.GroupInviteMemberResult](t, in)
-		roundTrip[tim.Config](t, in)
-		roundTrip[tim.MsgLocator](t, in)
-		roundTrip[tim.OfflinePushConfig](t, in)
+		for _, value := range objects {
+			typ := reflect.TypeOf(value)
+			roundTripOf(t, in, reflect.New(typ).Interface(), reflect.New(typ).Interface())
+		}
 	})
 }
 
