@@ -80,8 +80,8 @@ type Groups interface {
 	// Members lists members. Mirrors TIMGroupGetMemberInfoList.
 	Members(ctx context.Context, param GroupGetMemberInfoListParam) (GroupGetMemberInfoListResult, error)
 
-	// ModifyMember changes what param.ModifyFlag names: a member's role, until
-	// when the member is muted, the name card, how the account is told of
+	// ModifyMember changes what param.ModifyFlag names: a member's role, for how
+	// long the member is muted, the name card, how the account is told of
 	// messages. Mirrors TIMGroupModifyMemberInfo.
 	ModifyMember(ctx context.Context, param GroupModifyMemberInfoParam) error
 

@@ -8,7 +8,8 @@
 // before Login, so that what arrived offline is not missed. A message is a
 // list of elements ([Elem]), sent to a [Conversation]: a user ([C2C]) or a
 // group ([Group]). What only some drivers can do is an interface of its own,
-// found by type assertion: [Resender], [History].
+// found by type assertion: [Resender], [History], [Modifier], [Eraser], [Reader],
+// [BatchSender], [Groups], [Profiles], [Presence], [Uploader].
 //
 // # JSON
 //

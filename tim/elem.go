@@ -35,27 +35,30 @@ type CustomElem struct {
 	zeros uint64
 }
 
-// ImageElem is a picture, with a thumbnail and a large rendition. Mirrors ImageElem.
+// ImageElem is a picture, with a thumbnail and a large rendition, which are
+// made when it is sent. Heights and widths are pixels, sizes bytes. IDs name
+// the files at the service, URLs download them. Mirrors ImageElem.
 type ImageElem struct {
-	OrigPath       string     `json:"image_elem_orig_path"` // the file to send
-	Level          ImageLevel `json:"image_elem_level"`
-	Format         int64      `json:"image_elem_format,omitempty"`
-	OrigID         string     `json:"image_elem_orig_id,omitempty"`
-	OrigPicHeight  int64      `json:"image_elem_orig_pic_height,omitempty"`
-	OrigPicWidth   int64      `json:"image_elem_orig_pic_width,omitempty"`
-	OrigPicSize    int64      `json:"image_elem_orig_pic_size,omitempty"`
-	ThumbID        string     `json:"image_elem_thumb_id,omitempty"`
-	ThumbPicHeight int64      `json:"image_elem_thumb_pic_height,omitempty"`
-	ThumbPicWidth  int64      `json:"image_elem_thumb_pic_width,omitempty"`
-	ThumbPicSize   int64      `json:"image_elem_thumb_pic_size,omitempty"`
-	LargeID        string     `json:"image_elem_large_id,omitempty"`
-	LargePicHeight int64      `json:"image_elem_large_pic_height,omitempty"`
-	LargePicWidth  int64      `json:"image_elem_large_pic_width,omitempty"`
-	LargePicSize   int64      `json:"image_elem_large_pic_size,omitempty"`
-	OrigURL        string     `json:"image_elem_orig_url,omitempty"`
-	ThumbURL       string     `json:"image_elem_thumb_url,omitempty"`
-	LargeURL       string     `json:"image_elem_large_url,omitempty"`
-	TaskID         int64      `json:"image_elem_task_id,omitempty"`
+	OrigPath string     `json:"image_elem_orig_path"` // the file to send; empty where OrigID names it
+	Level    ImageLevel `json:"image_elem_level"`
+	// Format is 1 for JPEG, 2 for GIF, 3 for PNG, 4 for BMP, 255 for another.
+	Format         int64  `json:"image_elem_format,omitempty"`
+	OrigID         string `json:"image_elem_orig_id,omitempty"`
+	OrigPicHeight  int64  `json:"image_elem_orig_pic_height,omitempty"`
+	OrigPicWidth   int64  `json:"image_elem_orig_pic_width,omitempty"`
+	OrigPicSize    int64  `json:"image_elem_orig_pic_size,omitempty"`
+	ThumbID        string `json:"image_elem_thumb_id,omitempty"`
+	ThumbPicHeight int64  `json:"image_elem_thumb_pic_height,omitempty"`
+	ThumbPicWidth  int64  `json:"image_elem_thumb_pic_width,omitempty"`
+	ThumbPicSize   int64  `json:"image_elem_thumb_pic_size,omitempty"`
+	LargeID        string `json:"image_elem_large_id,omitempty"`
+	LargePicHeight int64  `json:"image_elem_large_pic_height,omitempty"`
+	LargePicWidth  int64  `json:"image_elem_large_pic_width,omitempty"`
+	LargePicSize   int64  `json:"image_elem_large_pic_size,omitempty"`
+	OrigURL        string `json:"image_elem_orig_url,omitempty"`
+	ThumbURL       string `json:"image_elem_thumb_url,omitempty"`
+	LargeURL       string `json:"image_elem_large_url,omitempty"`
+	TaskID         int64  `json:"image_elem_task_id,omitempty"`
 
 	// Extra is as in [TextElem].
 	Extra map[string]json.RawMessage `json:"-"`
@@ -64,7 +67,7 @@ type ImageElem struct {
 
 // SoundElem is a voice message. Mirrors SoundElem.
 type SoundElem struct {
-	FilePath   string `json:"sound_elem_file_path"`
+	FilePath   string `json:"sound_elem_file_path"` // the file to send; empty where FileID names it
 	FileSize   int64  `json:"sound_elem_file_size"` // bytes
 	FileTime   int64  `json:"sound_elem_file_time"` // seconds
 	FileID     string `json:"sound_elem_file_id,omitempty"`
@@ -79,7 +82,7 @@ type SoundElem struct {
 
 // FileElem is a file. Mirrors FileElem.
 type FileElem struct {
-	FilePath   string `json:"file_elem_file_path"`
+	FilePath   string `json:"file_elem_file_path"` // the file to send; empty where FileID names it
 	FileName   string `json:"file_elem_file_name"`
 	FileSize   int64  `json:"file_elem_file_size"` // bytes
 	FileID     string `json:"file_elem_file_id,omitempty"`
@@ -94,18 +97,18 @@ type FileElem struct {
 
 // VideoElem is a film with its first picture. Mirrors VideoElem.
 type VideoElem struct {
-	VideoType     string `json:"video_elem_video_type"`
+	VideoType     string `json:"video_elem_video_type"`     // "mp4"
 	VideoSize     uint64 `json:"video_elem_video_size"`     // bytes
 	VideoDuration uint64 `json:"video_elem_video_duration"` // seconds
-	VideoPath     string `json:"video_elem_video_path"`
+	VideoPath     string `json:"video_elem_video_path"`     // the file to send; empty where VideoID names it
 	VideoID       string `json:"video_elem_video_id,omitempty"`
 	BusinessID    int64  `json:"video_elem_business_id,omitempty"`
 	VideoURL      string `json:"video_elem_video_url,omitempty"`
-	ImageType     string `json:"video_elem_image_type"`
-	ImageSize     uint64 `json:"video_elem_image_size"`
-	ImageWidth    uint64 `json:"video_elem_image_width"`
-	ImageHeight   uint64 `json:"video_elem_image_height"`
-	ImagePath     string `json:"video_elem_image_path"`
+	ImageType     string `json:"video_elem_image_type"`   // "jpg"
+	ImageSize     uint64 `json:"video_elem_image_size"`   // bytes
+	ImageWidth    uint64 `json:"video_elem_image_width"`  // pixels
+	ImageHeight   uint64 `json:"video_elem_image_height"` // pixels
+	ImagePath     string `json:"video_elem_image_path"`   // the file to send; empty where ImageID names it
 	ImageID       string `json:"video_elem_image_id,omitempty"`
 	ImageURL      string `json:"video_elem_image_url,omitempty"`
 	TaskID        uint64 `json:"video_elem_task_id,omitempty"`
@@ -139,10 +142,10 @@ type FaceElem struct {
 // MergerElem is several messages passed on as one. Mirrors MergerElem.
 type MergerElem struct {
 	Title           string    `json:"merge_elem_title"`
-	Abstracts       []string  `json:"merge_elem_abstract_array"`
-	CompatibleText  string    `json:"merge_elem_compatible_text"`
+	Abstracts       []string  `json:"merge_elem_abstract_array"`  // a line or so of each message
+	CompatibleText  string    `json:"merge_elem_compatible_text"` // for clients that know no mergers
 	Messages        []Message `json:"merge_elem_message_array,omitempty"`
-	LayersOverLimit bool      `json:"merge_elem_layer_over_limit,omitempty"`
+	LayersOverLimit bool      `json:"merge_elem_layer_over_limit,omitempty"` // more than 100 mergers lie in one another
 	RelayPBKey      string    `json:"merge_elem_relay_pb_key,omitempty"`
 	RelayJSONKey    string    `json:"merge_elem_relay_json_key,omitempty"`
 	RelayBuffer     string    `json:"merge_elem_relay_buffer,omitempty"`

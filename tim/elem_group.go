@@ -45,7 +45,7 @@ type GroupTipGroupChangeInfo struct {
 // GroupTipMemberChangeInfo is a changed property of a member. Mirrors GroupTipMemberChangeInfo.
 type GroupTipMemberChangeInfo struct {
 	Identifier UserID `json:"group_tips_member_change_info_identifier"`
-	ShutupTime uint64 `json:"group_tips_member_change_info_shutupTime,omitempty"` // seconds
+	ShutupTime uint64 `json:"group_tips_member_change_info_shutupTime,omitempty"` // seconds from the tip's time; 0: no longer muted
 
 	// Extra is as in [Message].
 	Extra map[string]json.RawMessage `json:"-"`
@@ -76,7 +76,7 @@ type GroupReportElem struct {
 	OpUserInfo                *UserProfile      `json:"group_report_elem_op_user_info,omitempty"`
 	OpGroupMemberInfo         *GroupMemberInfo  `json:"group_report_elem_op_group_memberinfo,omitempty"`
 	Platform                  string            `json:"group_report_elem_platform,omitempty"`
-	ShutUpTime                uint64            `json:"group_report_elem_shut_up_time,omitempty"`
+	ShutUpTime                uint64            `json:"group_report_elem_shut_up_time,omitempty"` // seconds from the report's time
 	GroupMessageReceiveOption ReceiveMessageOpt `json:"group_report_elem_group_message_receive_option,omitempty"`
 
 	// Extra is as in [TextElem].

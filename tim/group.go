@@ -9,21 +9,25 @@ type CreateGroupParam struct {
 	// GroupID names the group: printable ASCII, at most 48 bytes, not
 	// beginning with "@TGS#" (of a Community: beginning with "@TGS#_").
 	// Empty: the service chooses.
-	GroupID        GroupID           `json:"create_group_param_group_id,omitempty"`
-	GroupType      GroupType         `json:"create_group_param_group_type"`
-	IsSupportTopic bool              `json:"create_group_param_is_support_topic,omitempty"`
-	Members        []GroupMemberInfo `json:"create_group_param_group_member_array,omitempty"`
-	Notification   string            `json:"create_group_param_notification,omitempty"` // at most 300 bytes
-	Introduction   string            `json:"create_group_param_introduction,omitempty"` // at most 240 bytes
-	FaceURL        string            `json:"create_group_param_face_url,omitempty"`     // at most 100 bytes
+	GroupID        GroupID   `json:"create_group_param_group_id,omitempty"`
+	GroupType      GroupType `json:"create_group_param_group_type"`
+	IsSupportTopic bool      `json:"create_group_param_is_support_topic,omitempty"` // a Community with topics
+	// Members are put in besides the caller, at most 100; only Identifier,
+	// MemberRole and CustomInfo are looked at.
+	Members      []GroupMemberInfo `json:"create_group_param_group_member_array,omitempty"`
+	Notification string            `json:"create_group_param_notification,omitempty"` // at most 300 bytes
+	Introduction string            `json:"create_group_param_introduction,omitempty"` // at most 240 bytes
+	FaceURL      string            `json:"create_group_param_face_url,omitempty"`     // at most 100 bytes
 	// AddOption says how users join by their own request, ApproveOption how
 	// by invitation; nil is the default of the group's type.
-	AddOption             *GroupAddOption         `json:"create_group_param_add_option,omitempty"`
-	ApproveOption         *GroupAddOption         `json:"create_group_param_approve_option,omitempty"`
-	MaxMemberCount        uint32                  `json:"create_group_param_max_member_num,omitempty"` // 0: the service's default
-	CustomInfo            []GroupInfoCustomString `json:"create_group_param_custom_info,omitempty"`
-	EnablePermissionGroup bool                    `json:"create_group_param_enable_permission_group,omitempty"`
-	DefaultPermissions    uint64                  `json:"create_group_param_default_permissions,omitempty"`
+	AddOption      *GroupAddOption         `json:"create_group_param_add_option,omitempty"`
+	ApproveOption  *GroupAddOption         `json:"create_group_param_approve_option,omitempty"`
+	MaxMemberCount uint32                  `json:"create_group_param_max_member_num,omitempty"` // 0: the service's default
+	CustomInfo     []GroupInfoCustomString `json:"create_group_param_custom_info,omitempty"`    // at most 10
+	// EnablePermissionGroup and DefaultPermissions, a set of bits, are of
+	// Communities with topics.
+	EnablePermissionGroup bool   `json:"create_group_param_enable_permission_group,omitempty"`
+	DefaultPermissions    uint64 `json:"create_group_param_default_permissions,omitempty"`
 
 	// Extra is as in [Message].
 	Extra map[string]json.RawMessage `json:"-"`
@@ -41,8 +45,8 @@ type CreateGroupResult struct {
 
 // GroupInfoCustomString is one custom field of a group. Mirrors GroupInfoCustomString.
 type GroupInfoCustomString struct {
-	Key   string `json:"group_info_custom_string_info_key"`
-	Value string `json:"group_info_custom_string_info_value"`
+	Key   string `json:"group_info_custom_string_info_key"`   // at most 16 bytes of letters, digits and _
+	Value string `json:"group_info_custom_string_info_value"` // at most 512 bytes
 
 	// Extra is as in [Message].
 	Extra map[string]json.RawMessage `json:"-"`
@@ -55,17 +59,24 @@ type GroupMemberInfo struct {
 	GroupID    GroupID `json:"group_member_info_group_id,omitempty"`
 	JoinTime   uint64  `json:"group_member_info_join_time,omitempty"` // seconds since 1970
 	// MemberRole of a member to be is RoleMember (also when zero) or RoleAdmin.
-	MemberRole    GroupMemberRole               `json:"group_member_info_member_role,omitempty"`
-	MsgFlag       ReceiveMessageOpt             `json:"group_member_info_msg_flag,omitempty"`
-	MsgSeq        uint64                        `json:"group_member_info_msg_seq,omitempty"`
-	ShutupTime    uint64                        `json:"group_member_info_shutup_time,omitempty"`
-	NameCard      string                        `json:"group_member_info_name_card,omitempty"`
-	NickName      string                        `json:"group_member_info_nick_name,omitempty"`
-	FriendRemark  string                        `json:"group_member_info_friend_remark,omitempty"`
-	FaceURL       string                        `json:"group_member_info_face_url,omitempty"`
-	CustomInfo    []GroupMemberInfoCustomString `json:"group_member_info_custom_info,omitempty"`
-	IsOnline      string                        `json:"group_member_info_is_online,omitempty"`
-	OnlineDevices []string                      `json:"group_member_info_online_devices,omitempty"`
+	MemberRole GroupMemberRole `json:"group_member_info_member_role,omitempty"`
+	// MsgFlag is how the member is told of messages.
+	MsgFlag ReceiveMessageOpt `json:"group_member_info_msg_flag,omitempty"`
+	// MsgSeq is the sequence up to which the member has read.
+	MsgSeq uint64 `json:"group_member_info_msg_seq,omitempty"`
+	// ShutupTime is when the member is no longer muted, in seconds since 1970;
+	// 0 is not muted.
+	ShutupTime uint64 `json:"group_member_info_shutup_time,omitempty"`
+	NameCard   string `json:"group_member_info_name_card,omitempty"` // what the member is called in the group; at most 50 bytes
+	NickName   string `json:"group_member_info_nick_name,omitempty"` // of the member's profile
+	// FriendRemark is what the account that asks calls the member.
+	FriendRemark string                        `json:"group_member_info_friend_remark,omitempty"`
+	FaceURL      string                        `json:"group_member_info_face_url,omitempty"`    // of the member's profile
+	CustomInfo   []GroupMemberInfoCustomString `json:"group_member_info_custom_info,omitempty"` // at most 5
+	// IsOnline and OnlineDevices, named as in [UserStatus], are of groups that
+	// were set up to say so.
+	IsOnline      string   `json:"group_member_info_is_online,omitempty"`
+	OnlineDevices []string `json:"group_member_info_online_devices,omitempty"`
 
 	// Extra is as in [Message].
 	Extra map[string]json.RawMessage `json:"-"`
@@ -74,8 +85,8 @@ type GroupMemberInfo struct {
 
 // GroupMemberInfoCustomString is one custom field of a member. Mirrors GroupMemberInfoCustomString.
 type GroupMemberInfoCustomString struct {
-	Key   string `json:"group_member_info_custom_string_info_key"`
-	Value string `json:"group_member_info_custom_string_info_value"`
+	Key   string `json:"group_member_info_custom_string_info_key"`   // at most 16 bytes of letters, digits and _
+	Value string `json:"group_member_info_custom_string_info_value"` // at most 64 bytes
 
 	// Extra is as in [Message].
 	Extra map[string]json.RawMessage `json:"-"`
@@ -85,8 +96,8 @@ type GroupMemberInfoCustomString struct {
 // GroupInviteMemberParam says whom to put into a group. Mirrors GroupInviteMemberParam.
 type GroupInviteMemberParam struct {
 	GroupID     GroupID  `json:"group_invite_member_param_group_id"`
-	Identifiers []UserID `json:"group_invite_member_param_identifier_array"`
-	UserData    string   `json:"group_invite_member_param_user_data,omitempty"`
+	Identifiers []UserID `json:"group_invite_member_param_identifier_array"`    // at most 100
+	UserData    string   `json:"group_invite_member_param_user_data,omitempty"` // goes to those who are told
 
 	// Extra is as in [Message].
 	Extra map[string]json.RawMessage `json:"-"`
@@ -106,7 +117,7 @@ type GroupInviteMemberResult struct {
 // GroupDeleteMemberParam says whom to remove from a group. Mirrors GroupDeleteMemberParam.
 type GroupDeleteMemberParam struct {
 	GroupID     GroupID  `json:"group_delete_member_param_group_id"`
-	Identifiers []UserID `json:"group_delete_member_param_identifier_array"`
+	Identifiers []UserID `json:"group_delete_member_param_identifier_array"`    // at most 100
 	UserData    string   `json:"group_delete_member_param_user_data,omitempty"` // the reason
 	Duration    uint32   `json:"group_delete_member_param_duration,omitempty"`  // seconds they may not come back, where the type has it
 
