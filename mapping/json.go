@@ -99,6 +99,16 @@ func appendRaw(buf []byte, raw []byte) []byte {
 	return append(buf, compact.Bytes()...)
 }
 
+// rawOf is the keys that the SDK knows and we do not, as they were; nil when
+// there are none. What is no JSON becomes a JSON string.
+func rawOf(extra map[string]json.RawMessage) json.RawMessage {
+	if len(extra) == 0 {
+		return nil
+	}
+	buf := appendExtra(nil, extra)
+	return buf[len(`"raw":`) : len(buf)-1]
+}
+
 // marshal is encoding/json without the escapes that only HTML needs.
 func marshal(v any) ([]byte, error) {
 	var out bytes.Buffer

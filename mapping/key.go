@@ -83,9 +83,11 @@ func KeyOfEvent(e *event.Event) Key {
 			}
 			return k
 		}
-	case TypeMessageRevoked, TypeAccountGapDetected, TypeJournalDamaged:
+	case TypeMessageRevoked, TypeMessageModified, TypeMessageRead, TypeAccountGapDetected, TypeJournalDamaged:
 	case TypeGroupCreated, TypeGroupMemberJoined, TypeGroupMemberLeft, TypeGroupMemberKicked,
-		TypeGroupMemberChanged, TypeGroupInfoChanged, TypeGroupDismissed, TypeUnrecognized:
+		TypeGroupMemberChanged, TypeGroupInfoChanged, TypeGroupDismissed,
+		TypeGroupJoinRequested, TypeGroupRequestHandled, TypeGroupInvited,
+		TypeUserStatusChanged, TypeUserProfileChanged, TypeUnrecognized:
 		if strings.Contains(e.ID(), tipInfix) {
 			return Key{}
 		}

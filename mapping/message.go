@@ -57,14 +57,27 @@ func FromMessage(o Observation, m tim.Message) ([]Fact, error) {
 // messagePosted is the fact of the message itself. It is on the way of every
 // message, so its JSON is written by hand.
 func messagePosted(o Observation, m tim.Message, id string) (Fact, error) {
+	buf, subject, err := appendMessage(o, m, id)
+	if err != nil {
+		return Fact{}, err
+	}
+	at := unixTime(m.ServerTime)
+	key := Key{Kind: KeyGroupSeq, Group: tim.GroupID(m.ConvID), Seq: m.Seq, Time: int64(min(m.ServerTime, maxUnix))}
+	if m.ConvType != tim.ConvGroup || m.Seq == 0 {
+		key = hashKey(id, at)
+	}
+	return Fact{Event: o.fact(id, TypeMessagePosted, subject, at, buf), Key: key}, nil
+}
+
+// appendMessage writes what a message is, and gives the subject it belongs to.
+func appendMessage(o Observation, m tim.Message, id string) (buf []byte, subject string, err error) {
 	var a, b, group string
 	if m.ConvType == tim.ConvGroup {
 		group = m.ConvID
 	} else {
 		a, b = c2cUsers(o.Account, m.Sender, m.ConvID)
 	}
-	buf := make([]byte, 0, 448+textLen(m.Elems))
-	buf = append(buf, '{')
+	buf = append(make([]byte, 0, 448+textLen(m.Elems)), '{')
 	buf = appendStringField(buf, "message_id", id)
 	buf = appendConversation(buf, a, b, group)
 	buf = appendStringField(buf, "sender", string(senderOf(o.Account, m)))
@@ -73,35 +86,37 @@ func messagePosted(o Observation, m tim.Message, id string) (Fact, error) {
 	buf = appendOptionalUint(buf, "server_time", m.ServerTime)
 	buf = appendOptionalUint(buf, "client_time", m.ClientTime)
 	buf = appendOptionalString(buf, "msg_id", string(m.MsgID))
-	buf, err := appendElements(buf, m.Elems)
-	if err != nil {
-		return Fact{}, err
+	if buf, err = appendElements(buf, m.Elems); err != nil {
+		return nil, "", err
 	}
 	buf = appendOptionalString(buf, "cloud_custom_data", m.CloudCustomStr)
 	if m.Priority != nil && m.ConvType == tim.ConvGroup {
 		buf = appendStringField(buf, "priority", m.Priority.String())
 	}
 	buf = appendUsers(buf, "at_user_ids", m.GroupAtUsers)
+	buf = appendUsers(buf, "target_user_ids", m.TargetGroupMembers)
 	buf = appendFlag(buf, "online_only", m.IsOnlineMsg)
 	buf = appendFlag(buf, "need_read_receipt", m.NeedReadReceipt)
+	buf = appendFlag(buf, "excluded_from_unread", m.IsExcludedFromUnreadCount)
+	buf = appendFlag(buf, "excluded_from_last_message", m.ExcludedFromLastMessage)
+	buf = appendFlag(buf, "forwarded", m.IsForwardMessage)
+	buf = appendFlag(buf, "broadcast", m.IsBroadcastMessage)
+	if m.OfflinePushConfig != nil {
+		push, err := marshal(offlinePushData(m.OfflinePushConfig))
+		if err != nil {
+			return nil, "", err
+		}
+		buf = append(append(appendKey(buf, "offline_push"), push...), ',')
+	}
 	buf = appendOptionalUint(buf, "version", m.Version)
 	buf = appendSender(buf, m)
 	buf = appendFlag(buf, "late", o.Late)
 	buf = appendExtra(buf, m.Extra)
 	buf = closeJSON(buf, '}')
-
-	var subject string
 	if group != "" {
-		subject = GroupSubject(tim.GroupID(group))
-	} else {
-		subject = c2cSubject(a, b)
+		return buf, GroupSubject(tim.GroupID(group)), nil
 	}
-	at := unixTime(m.ServerTime)
-	key := Key{Kind: KeyGroupSeq, Group: tim.GroupID(group), Seq: m.Seq, Time: int64(min(m.ServerTime, maxUnix))}
-	if group == "" || m.Seq == 0 {
-		key = hashKey(id, at)
-	}
-	return Fact{Event: o.fact(id, TypeMessagePosted, subject, at, buf), Key: key}, nil
+	return buf, c2cSubject(a, b), nil
 }
 
 // senderOf is who posted a message; where the message does not say, it is told
@@ -244,6 +259,9 @@ func (o Observation) unrecognized(id, subject, name, reason string, raw []byte) 
 	return Fact{Event: e, Key: hashKey(id, unixTime(0))}
 }
 
+// noConversation is why a message is not understood.
+const noConversation = "it belongs to no conversation"
+
 // strangeMessage is a message that belongs to no conversation.
 func strangeMessage(o Observation, m tim.Message) (Fact, error) {
 	raw, err := json.Marshal(m)
@@ -251,6 +269,6 @@ func strangeMessage(o Observation, m tim.Message) (Fact, error) {
 		return Fact{}, fmt.Errorf("message: %w", err)
 	}
 	fact := o.unrecognized(strangeMessageID(o.Account, m), AccountSubject(o.Account),
-		tim.MessagesReceived{}.Callback(), "it belongs to no conversation", raw)
+		tim.MessagesReceived{}.Callback(), noConversation, raw)
 	return fact.at(m.ServerTime), nil
 }

@@ -14,8 +14,11 @@ import (
 // Parts of ids. None of them can come out of an escaped id, which has no "/".
 const (
 	revokedSuffix = "/revoked"
+	modifiedInfix = "/modified/"
 	tipInfix      = "/tip/"
+	tippedInfix   = "/tipped/"
 	reportInfix   = "/report/"
+	handledSuffix = "/handled"
 	onlineInfix   = "/online/"
 )
 
