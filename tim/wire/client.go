@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -23,6 +24,7 @@ type client struct {
 	ids     atomic.Uint64
 	slots   chan struct{} // a place for each request in flight
 	windows map[tim.ConvType]time.Duration
+	uploads bool // the server takes files
 
 	ctx    context.Context // ends when the client closes
 	cancel context.CancelFunc
@@ -62,6 +64,7 @@ func newClient(d *Driver, greeting hello, w welcome) *client {
 		driver: d, opts: d.opts, log: d.opts.Logger, inbox: newInbox(),
 		slots:   make(chan struct{}, min(d.opts.MaxInFlight, w.MaxInFlight)),
 		windows: make(map[tim.ConvType]time.Duration),
+		uploads: slices.Contains(w.Capabilities, capUploader),
 		ctx:     ctx, cancel: cancel, signing: make(chan struct{}, 1), greeting: greeting,
 	}
 	for t, ms := range w.ResendWindowMS {
@@ -161,8 +164,13 @@ func (c *client) Logout(ctx context.Context) error {
 	return err
 }
 
-// Send implements [tim.Client].
+// Send implements [tim.Client]. Files that elements name by a path of this
+// machine are handed to the server first, where its driver takes them.
 func (c *client) Send(ctx context.Context, conv tim.Conversation, msg tim.Message) (tim.Message, error) {
+	msg, err := c.uploaded(ctx, msg)
+	if err != nil {
+		return tim.Message{}, err
+	}
 	raw, err := marshal(msg)
 	if err != nil {
 		return tim.Message{}, badMessage(opSend, err)
@@ -310,28 +318,3 @@ func (c *client) beginSigning(ctx context.Context, op string) error {
 }
 
 func (c *client) endSigning() { <-c.signing }
-
-// resendWindow is [tim.Resender]'s method, for a client that has it.
-func (c *client) resendWindow(t tim.ConvType) time.Duration { return c.windows[t] }
-
-// conversations is [tim.History]'s method, for a client that has it.
-func (c *client) conversations(ctx context.Context) ([]tim.ConvInfo, error) {
-	return ask[[]tim.ConvInfo](ctx, c, opConversations, nil)
-}
-
-// messages is [tim.History]'s method, for a client that has it.
-func (c *client) messages(ctx context.Context, conv tim.Conversation, query tim.HistoryQuery) ([]tim.Message, error) {
-	b := messagesBody{Conversation: conv, Count: query.Count}
-	if query.Before != nil {
-		before, err := marshal(*query.Before)
-		if err != nil {
-			return nil, badMessage(opMessages, err)
-		}
-		b.Before = before
-	}
-	body, err := json.Marshal(b)
-	if err != nil {
-		return nil, badMessage(opMessages, err)
-	}
-	return ask[[]tim.Message](ctx, c, opMessages, body)
-}

@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"time"
 
 	"github.com/coder/websocket"
 	"github.com/timbridge/timbridge/tim"
@@ -30,8 +28,10 @@ func NewDriver(opts Options) *Driver { return &Driver{opts: opts.withDefaults()}
 // [ErrBusy], what the network said, or what the server's driver said. From then
 // on the client keeps the connection up by itself.
 //
-// The client implements [tim.Resender] and [tim.History] exactly where the
-// server's client does.
+// The client implements the largest of these sets of optional interfaces that
+// the server's client implements all of: every one; every one but
+// [tim.Resender] and [tim.Uploader]; [tim.Resender] and [tim.History]; one of
+// these two; none. It never implements one that the server's client does not.
 func (d *Driver) Open(ctx context.Context, config tim.Config) (tim.Client, error) {
 	raw, err := marshal(config)
 	if err != nil {
@@ -76,19 +76,8 @@ func (d *Driver) dial(ctx, life context.Context, greeting hello) (*link, welcome
 
 // connect makes the WebSocket connection.
 func (d *Driver) connect(ctx context.Context) (*websocket.Conn, error) {
-	// The transport serves one connection, which leaves it with the upgrade.
-	transport := &http.Transport{
-		Proxy:             http.ProxyFromEnvironment,
-		DialContext:       (&net.Dialer{KeepAlive: 15 * time.Second}).DialContext,
-		TLSClientConfig:   d.opts.TLS.Clone(),
-		DisableKeepAlives: true,
-	}
 	ws, response, err := websocket.Dial(ctx, d.opts.URL, &websocket.DialOptions{
-		HTTPClient: &http.Client{
-			Transport: transport,
-			// A redirect would carry the token elsewhere.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		HTTPClient:      d.http(), // its one connection leaves it with the upgrade
 		HTTPHeader:      http.Header{"Authorization": {"Bearer " + d.opts.Token}},
 		CompressionMode: websocket.CompressionDisabled,
 	})

@@ -33,6 +33,7 @@ type Handler struct {
 	mu       sync.Mutex
 	closed   bool
 	conns    int
+	uploads  int
 	sessions map[string]*session
 	wg       sync.WaitGroup // ServeHTTP calls
 
@@ -105,10 +106,10 @@ func (h *Handler) Close() error {
 	return nil
 }
 
-// ServeHTTP takes a connection and returns when it is over.
+// ServeHTTP takes a connection, or a file, and returns when it is over.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	// The token first: who has none learns nothing else.
-	if !h.authorized(r) {
+	if !h.Authorized(r) {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="timbridge"`)
 		http.Error(w, "the token is missing or wrong", http.StatusUnauthorized)
 		return
@@ -119,6 +120,10 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.leave()
+	if r.Method == http.MethodPost {
+		h.upload(w, r)
+		return
+	}
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{CompressionMode: websocket.CompressionDisabled})
 	if err != nil {
 		h.opts.Logger.Debug("upgrade refused", "remote", r.RemoteAddr, "error", err)
@@ -127,7 +132,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.serve(newLink(context.Background(), ws, h.opts.Heartbeat, h.opts.MaxMessageBytes), r.RemoteAddr)
 }
 
-func (h *Handler) authorized(r *http.Request) bool {
+// Authorized reports whether a request shows the token.
+func (h *Handler) Authorized(r *http.Request) bool {
 	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
 	return h.opts.Token != "" && strings.EqualFold(scheme, "Bearer") &&
 		subtle.ConstantTimeCompare([]byte(token), []byte(h.opts.Token)) == 1

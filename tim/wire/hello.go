@@ -31,7 +31,7 @@ type welcome struct {
 	// Resumed says that the session is the one that the hello named.
 	Resumed bool `json:"resumed,omitempty"`
 	// Capabilities are the optional interfaces of the client that the server
-	// holds: "resender", "history".
+	// holds.
 	Capabilities []string `json:"capabilities,omitempty"`
 	// ResendWindowMS has the window of each conversation type that has one.
 	ResendWindowMS map[tim.ConvType]int64 `json:"resend_window_ms,omitempty"`
@@ -62,11 +62,6 @@ type refused struct {
 	// Error is why the driver did not open a client.
 	Error *wireError `json:"error,omitempty"`
 }
-
-const (
-	capResender = "resender"
-	capHistory  = "history"
-)
 
 // parseHello checks a hello; on an error its Version is still set, as far as
 // it could be read.

@@ -20,8 +20,6 @@ const (
 	opInviteMembers = "invite_members"
 	opDeleteMembers = "delete_members"
 	opDeleteGroup   = "delete_group"
-	opConversations = "conversations"
-	opMessages      = "messages"
 )
 
 type loginBody struct {
@@ -40,12 +38,6 @@ type revokeBody struct {
 
 type deleteGroupBody struct {
 	GroupID tim.GroupID `json:"group_id"`
-}
-
-type messagesBody struct {
-	tim.Conversation
-	Before json.RawMessage `json:"before,omitempty"`
-	Count  int             `json:"count,omitempty"`
 }
 
 // appendSendBody appends the body of a send request, the one on the hot path.
@@ -147,32 +139,10 @@ func perform(ctx context.Context, client tim.Client, op string, body []byte) ([]
 		}
 		return nil, client.DeleteGroup(ctx, b.GroupID)
 	}
-	if history, ok := client.(tim.History); ok {
-		switch op {
-		case opConversations:
-			list, err := history.Conversations(ctx)
-			return encode(op, list, err)
-		case opMessages:
-			return performMessages(ctx, history, body)
-		}
+	if o, ok := ops.byName[op]; ok {
+		return o.perform(ctx, client, body)
 	}
 	return nil, notDone(op, tim.CodeSDKInterfaceNotSupport, ErrUnsupported)
-}
-
-func performMessages(ctx context.Context, history tim.History, body []byte) ([]byte, error) {
-	var b messagesBody
-	if err := decode(opMessages, body, &b); err != nil {
-		return nil, err
-	}
-	query := tim.HistoryQuery{Count: b.Count}
-	if len(b.Before) > 0 && string(b.Before) != "null" {
-		query.Before = new(tim.Message)
-		if err := decode(opMessages, b.Before, query.Before); err != nil {
-			return nil, err
-		}
-	}
-	list, err := history.Messages(ctx, b.Conversation, query)
-	return encode(opMessages, list, err)
 }
 
 func decode(op string, body []byte, into any) error {

@@ -77,6 +77,11 @@ type HandlerOptions struct {
 	Grace time.Duration
 	// RequestTimeout bounds one call to the driver, Open included; default 2 min.
 	RequestTimeout time.Duration
+	// MaxUploads is how many files are taken at once, of all sessions; a further
+	// one is refused. MaxUploadBytes is the longest that is taken at all; the
+	// driver may take less. Defaults 8 and 128 MiB.
+	MaxUploads     int
+	MaxUploadBytes int64
 	// Exclusive keeps one session at most: a new one first closes the one there
 	// is. It is for a driver that can hold one account per process.
 	Exclusive bool
@@ -129,6 +134,8 @@ func (o HandlerOptions) withDefaults() HandlerOptions {
 	o.Heartbeat = min(o.Heartbeat, maxHeartbeat)
 	setDefault(&o.HelloTimeout, 10*time.Second)
 	setDefault(&o.RequestTimeout, 2*time.Minute)
+	setDefault(&o.MaxUploads, 8)
+	setDefault(&o.MaxUploadBytes, 128<<20)
 	switch {
 	case o.Grace == 0:
 		o.Grace = 2 * time.Minute
@@ -141,7 +148,7 @@ func (o HandlerOptions) withDefaults() HandlerOptions {
 	return o
 }
 
-func setDefault[T int | time.Duration](v *T, def T) {
+func setDefault[T int | int64 | time.Duration](v *T, def T) {
 	if *v <= 0 {
 		*v = def
 	}

@@ -110,17 +110,14 @@ func (s *session) welcome(resumed bool) welcome {
 		MaxMessage: o.MaxMessageBytes, MaxInFlight: o.MaxInFlight,
 		MaxUnacked: o.MaxUnacknowledged, HeartbeatMS: milliseconds(o.Heartbeat),
 	}
+	w.Capabilities = capabilitiesOf(s.client)
 	if r, ok := s.client.(tim.Resender); ok {
-		w.Capabilities = append(w.Capabilities, capResender)
 		w.ResendWindowMS = make(map[tim.ConvType]int64)
 		for _, t := range []tim.ConvType{tim.ConvC2C, tim.ConvGroup, tim.ConvSystem} {
 			if window := r.ResendWindow(t); window > 0 {
 				w.ResendWindowMS[t] = window.Milliseconds()
 			}
 		}
-	}
-	if _, ok := s.client.(tim.History); ok {
-		w.Capabilities = append(w.Capabilities, capHistory)
 	}
 	return w
 }
