@@ -172,6 +172,7 @@ func FuzzStructuredEvent(f *testing.F) {
 func FuzzBinaryEvent(f *testing.F) {
 	f.Add("id", "1", "time", "2026-01-01T00:00:00Z", []byte(`{}`))
 	f.Add("x", "\xff", "dataschema", ":", []byte("\xff"))
+	f.Add("id", "4", "0", "(,,,", []byte(" 4"))
 	f.Fuzz(func(t *testing.T, name, value, name2, value2 string, data []byte) {
 		attributes := []bus.Attribute{{Name: "specversion", Value: "1.0"}, {Name: "source", Value: "/x"}, {Name: "type", Value: "t"},
 			{Name: name, Value: value}, {Name: name2, Value: value2}}
@@ -190,12 +191,13 @@ func FuzzBinaryEvent(f *testing.F) {
 		if err != nil {
 			t.Fatalf("cannot be read from its JSON %s: %v", b, err)
 		}
+		back := again.Data()
 		if json.Valid(data) {
 			// White space around a JSON value is no part of it.
-			data = bytes.TrimSpace(data)
+			data, back = bytes.TrimSpace(data), bytes.TrimSpace(back)
 		}
-		if string(again.Data()) != string(data) {
-			t.Fatalf("data %q came back as %q", data, again.Data())
+		if string(back) != string(data) {
+			t.Fatalf("data %q came back as %q", data, back)
 		}
 	})
 }
