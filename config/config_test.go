@@ -211,6 +211,29 @@ func TestDurationAndSize(t *testing.T) {
 	}
 }
 
+// The line of a mistake is shown, but not the secret on it.
+func TestMistakesHideSecrets(t *testing.T) {
+	for name, src := range map[string]string{
+		"the value is broken":   `bus "nats" { ` + "\n" + `  token = "hunter2` + "\n}",
+		"more after the value":  `bus "nats" { ` + "\n" + `  token = "hunter2" "x"` + "\n}",
+		"a wrong function":      `bus "nats" { ` + "\n" + `  token = fil("hunter2")` + "\n}",
+		"escaped quotes":        `app "x" {` + "\n" + ` driver "sandbox" {` + "\n" + `    key = "a\"hunter2" + 1` + "\n}}",
+		"a block in one line":   `bus "nats" { token = "hunter2" 3 }`,
+		"of a block not known":  `bux "nats" { ` + "\n" + `  token = "hunter2"` + "\n}",
+		"an argument not known": `bus "nats" { ` + "\n" + `  token = "hunter2", tokn = 1` + "\n}",
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := config.Parse("a.hcl", []byte(src))
+			if err == nil {
+				t.Fatal("no mistake is found")
+			}
+			if strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("it is shown:\n%v", err)
+			}
+		})
+	}
+}
+
 // Neither a verb that fits no string, nor an unexported field, where fmt asks
 // no method, shows a secret.
 func TestSecretsNeverPrint(t *testing.T) {

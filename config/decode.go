@@ -26,10 +26,11 @@ type Error struct {
 	files map[string]*hcl.File
 }
 
-// Error lists the mistakes, one after the other, with the lines they are on.
+// Error lists the mistakes, one after the other, with the lines they are on;
+// secrets in them are hidden.
 func (e *Error) Error() string {
 	var b strings.Builder
-	w := hcl.NewDiagnosticTextWriter(&b, e.files, 100, false)
+	w := hcl.NewDiagnosticTextWriter(&b, masked(e.files), 100, false)
 	if err := w.WriteDiagnostics(e.diags); err != nil {
 		return e.diags.Error()
 	}
