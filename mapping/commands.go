@@ -142,8 +142,8 @@ func (c *Commands) data(e *event.Event, eventType string) (any, error) {
 	if dec.More() {
 		return nil, reject(RejectMalformed, "data", "it is not JSON: there is more after the value's end, at byte %d", dec.InputOffset())
 	}
-	if eventType == TypeCommandSend {
-		if err := sendable(value); err != nil {
+	if eventType == TypeCommandSend || eventType == TypeCommandModify {
+		if err := sendable(value, "", eventType == TypeCommandModify); err != nil {
 			return nil, err
 		}
 	}
@@ -167,27 +167,6 @@ func problems(e *schemas.Error) string {
 		text += "; " + p.String()
 	}
 	return text
-}
-
-// sendable says of elements that exist in events and cannot be sent that this
-// is what is wrong with them, rather than their shape.
-func sendable(value any) error {
-	object, _ := value.(map[string]any)
-	elements, _ := object["elements"].([]any)
-	for i, element := range elements {
-		object, _ := element.(map[string]any)
-		word, _ := object["type"].(string)
-		field := fmt.Sprintf("/elements/%d", i)
-		switch word {
-		case elementGroupTips, elementGroupReport:
-			return reject(RejectElementNotSendable, field, "only the IM service sends %s elements: leave it out", word)
-		case elementUnknown:
-			return reject(RejectElementNotSendable, field, "an element of unknown type cannot be sent: leave it out")
-		case elementImage, elementSound, elementFile, elementVideo, elementFace, elementLocation, elementMerger:
-			return reject(RejectElementNotSendable, field, "this version sends text and custom elements and no %s", word)
-		}
-	}
-	return nil
 }
 
 func isJSON(media string) bool {

@@ -18,8 +18,8 @@ type groupData struct {
 	// UserIDs are whom it concerns.
 	UserIDs     []tim.UserID   `json:"user_ids,omitempty"`
 	JoinType    string         `json:"join_type,omitempty"`
-	Members     []memberChange `json:"members,omitempty"`
-	Changes     []groupChange  `json:"changes,omitempty"`
+	Members     []MemberChange `json:"members,omitempty"`
+	Changes     []GroupChange  `json:"changes,omitempty"`
 	MemberCount uint64         `json:"member_count,omitempty"`
 	Reason      string         `json:"reason,omitempty"`
 	Message     string         `json:"message,omitempty"`
@@ -41,9 +41,12 @@ type groupData struct {
 	Raw json.RawMessage `json:"raw,omitempty"`
 }
 
-type memberChange struct {
+// MemberChange is a member and what changed of it, in the data of events; what
+// is nil or empty did not change.
+type MemberChange struct {
 	UserID tim.UserID `json:"user_id"`
-	Role   string     `json:"role,omitempty"`
+	// Role is "member", "admin" or "owner".
+	Role string `json:"role,omitempty"`
 	// MutedSeconds is how long the member may not write, 0 when it may again.
 	MutedSeconds *uint64 `json:"muted_seconds,omitempty"`
 	NameCard     *string `json:"name_card,omitempty"`
@@ -56,7 +59,9 @@ type memberChange struct {
 	ReceiveOption string `json:"receive_option,omitempty"`
 }
 
-type groupChange struct {
+// GroupChange is a changed property of a group, in the data of events. Which of
+// Value, Enabled and Number is set depends on the property.
+type GroupChange struct {
 	// Field is the SDK's word for what changed: "name", "introduction".
 	Field   string          `json:"field"`
 	Key     string          `json:"key,omitempty"`

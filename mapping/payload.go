@@ -2,6 +2,7 @@ package mapping
 
 import (
 	"encoding/json"
+	"strconv"
 
 	"github.com/timbridge/timbridge/tim"
 )
@@ -11,55 +12,50 @@ import (
 func (c *Command) read(data []byte) error {
 	switch c.Type {
 	case TypeCommandSend:
-		var d SendData
-		if err := unmarshal(data, &d); err != nil {
-			return err
-		}
-		return c.readSend(d)
+		return readAs(data, c.readSend)
 	case TypeCommandRevoke:
-		var d RevokeData
-		if err := unmarshal(data, &d); err != nil {
-			return err
-		}
-		return c.readRevoke(d)
+		return readAs(data, c.readRevoke)
+	case TypeCommandModify:
+		return readAs(data, c.readModify)
+	case TypeCommandMarkRead:
+		return readAs(data, c.readMarkRead)
+	case TypeCommandSendReadReceipt:
+		return readAs(data, c.readReadReceipt)
 	case TypeCommandCreateGroup:
-		var d CreateGroupData
-		if err := unmarshal(data, &d); err != nil {
-			return err
-		}
-		return c.readCreateGroup(d)
+		return readAs(data, c.readCreateGroup)
+	case TypeCommandModifyGroup:
+		return readAs(data, c.readModifyGroup)
+	case TypeCommandTransferGroup:
+		return readAs(data, c.readTransferGroup)
 	case TypeCommandInvite:
-		var d InviteData
-		if err := unmarshal(data, &d); err != nil {
-			return err
-		}
-		c.Conversation = tim.Group(d.GroupID)
-		c.Invite = &Invite{Param: tim.GroupInviteMemberParam{GroupID: d.GroupID, Identifiers: d.UserIDs, UserData: d.UserData}}
+		return readAs(data, c.readInvite)
 	case TypeCommandRemoveMember:
-		var d RemoveMemberData
-		if err := unmarshal(data, &d); err != nil {
-			return err
-		}
-		c.Conversation = tim.Group(d.GroupID)
-		c.RemoveMember = &RemoveMember{Param: tim.GroupDeleteMemberParam{GroupID: d.GroupID, Identifiers: d.UserIDs, UserData: d.Reason}}
+		return readAs(data, c.readRemoveMember)
+	case TypeCommandModifyMember:
+		return readAs(data, c.readModifyMember)
+	case TypeCommandJoin:
+		return readAs(data, c.readJoin)
+	case TypeCommandQuit:
+		return readAs(data, c.readQuit)
+	case TypeCommandHandleRequest:
+		return readAs(data, c.readHandleRequest)
 	case TypeCommandDismiss:
-		var d DismissData
-		if err := unmarshal(data, &d); err != nil {
-			return err
-		}
-		c.Conversation = tim.Group(d.GroupID)
-		c.Dismiss = &Dismiss{Group: d.GroupID}
-	default:
-		return reject(RejectUnknownType, "type", "this version does not carry out %q", c.Type)
+		return readAs(data, c.readDismiss)
+	case TypeCommandModifyProfile:
+		return readAs(data, c.readModifyProfile)
+	case TypeCommandSetStatus:
+		return readAs(data, c.readSetStatus)
 	}
-	return nil
+	return reject(RejectUnknownType, "type", "this version does not carry out %q", c.Type)
 }
 
-func unmarshal(data []byte, into any) error {
-	if err := json.Unmarshal(data, into); err != nil {
+// readAs decodes data and hands it on.
+func readAs[D CommandData](data []byte, read func(D) error) error {
+	var d D
+	if err := json.Unmarshal(data, &d); err != nil {
 		return reject(RejectSchemaInvalid, "", "%v", err)
 	}
-	return nil
+	return read(d)
 }
 
 func (c *Command) readSend(d SendData) error {
@@ -70,17 +66,21 @@ func (c *Command) readSend(d SendData) error {
 	m := tim.Message{
 		CloudCustomStr: d.CloudCustomData, GroupAtUsers: d.AtUserIDs,
 		IsOnlineMsg: d.OnlineOnly, NeedReadReceipt: d.NeedReadReceipt,
-		Priority: priorityOf(d.Priority),
+		Priority: priorityOf(d.Priority), OfflinePushConfig: d.OfflinePush.config(),
+		TargetGroupMembers: d.TargetUserIDs, IsExcludedFromUnreadCount: d.ExcludedFromUnread,
+		ExcludedFromLastMessage: d.ExcludedFromLastMessage,
 	}
-	for _, element := range d.Elements {
-		elem, ok := element.elem()
-		if !ok {
-			return reject(RejectElementNotSendable, "/elements", "a %q element cannot be sent", element.Type)
+	var media []Media
+	for i, element := range d.Elements {
+		elem, files, err := element.elem(i)
+		if err != nil {
+			return err
 		}
 		m.Elems = append(m.Elems, elem)
+		media = append(media, files...)
 	}
 	c.Conversation = conv
-	c.Send = &Send{Conversation: conv, Message: m}
+	c.Send = &Send{Conversation: conv, Message: m, Media: media}
 	return nil
 }
 
@@ -94,60 +94,125 @@ func priorityOf(word string) *tim.MsgPriority {
 }
 
 func (c *Command) readRevoke(d RevokeData) error {
-	id := ParsedMessageID{Seq: d.Sequence, Rand: d.Random, Time: d.ServerTime}
-	field := "/conversation/users"
-	var conv tim.Conversation
-	var err error
-	if d.MessageID != "" {
-		field = "/message_id"
-		if id, err = ParseMessageID(d.MessageID); err != nil {
-			return reject(RejectSchemaInvalid, field, "%v", err)
-		}
-		if id.Group != "" {
-			conv = tim.Group(id.Group)
-		} else {
-			conv, err = otherUser(c.Account, id.Users[0], id.Users[1])
-		}
-	} else {
-		conv, err = d.Conversation.conversation(c.Account)
-	}
+	n, err := c.messageNamed(d.MessageID, d.Conversation, d.Sequence, d.Random, d.ServerTime)
 	if err != nil {
-		return reject(RejectSchemaInvalid, field, "%v", err)
+		return err
 	}
-	if conv.Type == tim.ConvGroup && id.Seq == 0 {
-		return reject(RejectSchemaInvalid, field, "the message was for those online and is stored nowhere: it cannot be revoked")
+	if n.conv.Type == tim.ConvGroup && n.seq == 0 {
+		return reject(RejectSchemaInvalid, n.field, "the message was for those online and is stored nowhere: it cannot be revoked")
 	}
-	locator := tim.MsgLocator{
-		ConvID: conv.ID, ConvType: conv.Type, Seq: id.Seq, Rand: id.Rand, Time: id.Time,
-		IsSelf: conv.Type == tim.ConvC2C, // between two users one revokes one's own
-	}
-	c.Conversation = conv
-	c.Revoke = &Revoke{Conversation: conv, Message: locator, MessageID: MessageID(c.Account, tim.Message{
-		ConvType: conv.Type, ConvID: conv.ID, Seq: id.Seq, Rand: id.Rand, ServerTime: id.Time,
-	})}
+	c.Conversation = n.conv
+	c.Revoke = &Revoke{Conversation: n.conv, MessageID: n.id(c.Account), Message: tim.MsgLocator{
+		ConvID: n.conv.ID, ConvType: n.conv.Type, Seq: n.seq, Rand: n.random, Time: n.time,
+		IsSelf: n.conv.Type == tim.ConvC2C, // between two users one revokes one's own
+	}}
 	return nil
 }
 
-func (c *Command) readCreateGroup(d CreateGroupData) error {
-	p := tim.CreateGroupParam{
-		GroupName: d.Name, GroupID: GroupIDFor(c.Source, c.ID, false), GroupType: tim.GroupPublic,
-		Notification: d.Notification, Introduction: d.Introduction, FaceURL: d.FaceURL, MaxMemberCount: d.MaxMembers,
+func (c *Command) readModify(d ModifyData) error {
+	n, err := c.messageNamed(d.MessageID, d.Conversation, d.Sequence, d.Random, d.ServerTime)
+	if err != nil {
+		return err
 	}
-	if d.GroupType == tim.GroupPrivate.String() {
-		p.GroupType = tim.GroupPrivate
+	if n.conv.Type == tim.ConvGroup && n.seq == 0 {
+		return reject(RejectSchemaInvalid, n.field, "the message was for those online and is stored nowhere: it cannot be modified")
 	}
-	for _, option := range []tim.GroupAddOption{tim.GroupAddForbid, tim.GroupAddAuth, tim.GroupAddAny} {
-		if option.String() == d.AddOption {
-			p.AddOption = &option
+	m := n.message()
+	m.CloudCustomStr = d.CloudCustomData
+	for i, element := range d.Elements {
+		elem, _, err := element.elem(i)
+		if err != nil {
+			return err
 		}
+		m.Elems = append(m.Elems, elem)
 	}
-	for _, m := range d.Members {
-		role := tim.RoleMember
-		if m.Role == tim.RoleAdmin.String() {
-			role = tim.RoleAdmin
-		}
-		p.Members = append(p.Members, tim.GroupMemberInfo{Identifier: m.UserID, MemberRole: role})
-	}
-	c.CreateGroup = &CreateGroup{Param: p}
+	c.Conversation = n.conv
+	c.Modify = &Modify{Conversation: n.conv, Message: m, MessageID: n.id(c.Account)}
 	return nil
 }
+
+func (c *Command) readMarkRead(d MarkReadData) error {
+	if d.MessageID == "" {
+		conv, err := d.Conversation.conversation(c.Account)
+		if err != nil {
+			return reject(RejectSchemaInvalid, "/conversation/users", "%v", err)
+		}
+		c.Conversation = conv
+		c.MarkRead = &MarkRead{Conversation: conv}
+		return nil
+	}
+	n, err := c.messageNamed(d.MessageID, nil, 0, 0, 0)
+	if err != nil {
+		return err
+	}
+	m := n.message()
+	c.Conversation = n.conv
+	c.MarkRead = &MarkRead{Conversation: n.conv, UpTo: &m, MessageID: n.id(c.Account)}
+	return nil
+}
+
+func (c *Command) readReadReceipt(d ReadReceiptData) error {
+	r := &SendReadReceipt{}
+	for i, id := range d.MessageIDs {
+		field := "/message_ids/" + strconv.Itoa(i)
+		n, err := c.messageNamed(id, nil, 0, 0, 0)
+		if rejected, ok := AsReject(err); ok {
+			rejected.Field = field
+			return rejected
+		}
+		if i > 0 && n.conv != r.Conversation {
+			return reject(RejectSchemaInvalid, field, "it is of another conversation than the first: give the messages of each in a command of its own")
+		}
+		m := n.message()
+		if n.conv.Type == tim.ConvC2C {
+			m.Sender = tim.UserID(n.conv.ID) // one tells of others' messages
+		}
+		r.Conversation = n.conv
+		r.Messages = append(r.Messages, m)
+		r.MessageIDs = append(r.MessageIDs, n.id(c.Account))
+	}
+	c.Conversation = r.Conversation
+	c.SendReadReceipt = r
+	return nil
+}
+
+// named is a message that a command names.
+type named struct {
+	conv              tim.Conversation
+	sender            tim.UserID // of one that was stored nowhere
+	seq, random, time uint64
+	field             string // where the command names it
+}
+
+// messageNamed reads a message's name: by its id, or by its conversation and numbers.
+func (c *Command) messageNamed(id string, conv *ConversationData, seq, random, time uint64) (named, error) {
+	if id == "" {
+		n := named{seq: seq, random: random, time: time, field: "/conversation/users"}
+		var err error
+		if n.conv, err = conv.conversation(c.Account); err != nil {
+			return n, reject(RejectSchemaInvalid, n.field, "%v", err)
+		}
+		return n, nil
+	}
+	n := named{field: "/message_id"}
+	p, err := ParseMessageID(id)
+	if err != nil {
+		return n, reject(RejectSchemaInvalid, n.field, "%v", err)
+	}
+	n.seq, n.random, n.time, n.sender = p.Seq, p.Rand, p.Time, p.Sender
+	if p.Group != "" {
+		n.conv = tim.Group(p.Group)
+	} else if n.conv, err = otherUser(c.Account, p.Users[0], p.Users[1]); err != nil {
+		return n, reject(RejectSchemaInvalid, n.field, "%v", err)
+	}
+	return n, nil
+}
+
+// message is the message as far as its name says it.
+func (n named) message() tim.Message {
+	return tim.Message{
+		ConvType: n.conv.Type, ConvID: n.conv.ID, Sender: n.sender, Seq: n.seq, Rand: n.random, ServerTime: n.time,
+	}
+}
+
+func (n named) id(account tim.UserID) string { return MessageID(account, n.message()) }

@@ -44,7 +44,11 @@ func systemFacts(o Observation, m tim.Message) ([]Fact, error) {
 		}
 		report, ok := elem.(tim.GroupReportElem)
 		if !ok || report.GroupID == "" {
-			name := "system/" + elementWord(elem)
+			told, err := tell(elem)
+			if err != nil {
+				return nil, err
+			}
+			name := "system/" + told.Type
 			id := strangeMessageID(o.Account, m)
 			if n > 0 {
 				id += "/" + strconv.Itoa(n)
@@ -99,9 +103,9 @@ func readReport(r tim.GroupReportElem, account tim.UserID) (string, groupData) {
 	if operator == "" {
 		operator = operatorOf(r.OpUserInfo, r.OpGroupMemberInfo)
 	}
-	changed := func(c memberChange) (string, groupData) {
+	changed := func(c MemberChange) (string, groupData) {
 		c.UserID = account
-		return TypeGroupMemberChanged, groupData{Members: []memberChange{c}}
+		return TypeGroupMemberChanged, groupData{Members: []MemberChange{c}}
 	}
 	handled := func(request string, accepted bool, whose []tim.UserID) (string, groupData) {
 		return TypeGroupRequestHandled, groupData{Request: request, Accepted: &accepted, UserIDs: whose}
@@ -126,16 +130,16 @@ func readReport(r tim.GroupReportElem, account tim.UserID) (string, groupData) {
 	case tim.GroupReportBeKicked:
 		return TypeGroupMemberKicked, groupData{UserIDs: self}
 	case tim.GroupReportGrantAdmin:
-		return changed(memberChange{Role: tim.RoleAdmin.String()})
+		return changed(MemberChange{Role: tim.RoleAdmin.String()})
 	case tim.GroupReportCancelAdmin:
-		return changed(memberChange{Role: tim.RoleMember.String()})
+		return changed(MemberChange{Role: tim.RoleMember.String()})
 	case tim.GroupReportShutUpMember:
-		return changed(memberChange{MutedSeconds: &r.ShutUpTime})
+		return changed(MemberChange{MutedSeconds: &r.ShutUpTime})
 	case tim.GroupReportBannedFromGroup, tim.GroupReportUnbannedFromGroup:
 		banned := r.ReportType == tim.GroupReportBannedFromGroup
-		return changed(memberChange{Banned: &banned})
+		return changed(MemberChange{Banned: &banned})
 	case tim.GroupReportGroupMessageRecvOption:
-		return changed(memberChange{ReceiveOption: r.GroupMessageReceiveOption.String()})
+		return changed(MemberChange{ReceiveOption: r.GroupMessageReceiveOption.String()})
 	case tim.GroupReportInviteReqToInvitee:
 		return TypeGroupInvited, groupData{UserIDs: self, Request: requestInvite}
 	case tim.GroupReportAddRefuse:

@@ -153,7 +153,7 @@ func readTip(tip tim.GroupTipsElem) (string, groupData) {
 		d.UserIDs = nil
 		for _, mark := range tip.MemberMarkInfo {
 			for _, u := range mark.Users {
-				d.Members = append(d.Members, memberChange{UserID: u, Mark: &mark.MarkType, Marked: &mark.EnableMark})
+				d.Members = append(d.Members, MemberChange{UserID: u, Mark: &mark.MarkType, Marked: &mark.EnableMark})
 			}
 		}
 		if len(d.Members) == 0 {
@@ -188,11 +188,11 @@ func readTip(tip tim.GroupTipsElem) (string, groupData) {
 
 // membersChanged reads a change of members: for how long they are muted, or
 // where it does not say that, what they are called now.
-func membersChanged(tip tim.GroupTipsElem) []memberChange {
-	var out []memberChange
+func membersChanged(tip tim.GroupTipsElem) []MemberChange {
+	var out []MemberChange
 	for _, c := range tip.MemberChangeInfo {
 		if c.Identifier != "" {
-			out = append(out, memberChange{UserID: c.Identifier, MutedSeconds: &c.ShutupTime})
+			out = append(out, MemberChange{UserID: c.Identifier, MutedSeconds: &c.ShutupTime})
 		}
 	}
 	if len(tip.MemberChangeInfo) > 0 {
@@ -200,7 +200,7 @@ func membersChanged(tip tim.GroupTipsElem) []memberChange {
 	}
 	for _, m := range tip.ChangedGroupMemberInfo {
 		if m.Identifier != "" {
-			out = append(out, memberChange{UserID: m.Identifier, NameCard: &m.NameCard})
+			out = append(out, MemberChange{UserID: m.Identifier, NameCard: &m.NameCard})
 		}
 	}
 	return out
@@ -212,24 +212,24 @@ const fieldPinned = "pinned_message"
 
 // pinned tells which messages were pinned or are no more; one change with the
 // list as it is where it names none.
-func pinned(tip tim.GroupTipsElem) []groupChange {
+func pinned(tip tim.GroupTipsElem) []GroupChange {
 	added := tip.TipType == tim.GroupTipPinnedMessageAdded
 	var list []tim.Message
 	if json.Unmarshal(tip.PinnedMessageList, &list) == nil {
-		var out []groupChange
+		var out []GroupChange
 		for _, m := range list {
 			if m.Seq == 0 || tip.GroupID == "" {
 				out = nil
 				break
 			}
 			id := groupMessageID(string(tip.GroupID), m.Seq)
-			out = append(out, groupChange{Field: fieldPinned, Value: &id, Enabled: &added})
+			out = append(out, GroupChange{Field: fieldPinned, Value: &id, Enabled: &added})
 		}
 		if len(out) > 0 {
 			return out
 		}
 	}
-	return []groupChange{{Field: fieldPinned, Enabled: &added, Raw: tip.PinnedMessageList}}
+	return []GroupChange{{Field: fieldPinned, Enabled: &added, Raw: tip.PinnedMessageList}}
 }
 
 // The ways into a group.
@@ -243,14 +243,14 @@ func withRole(d groupData, role tim.GroupMemberRole) (string, groupData) {
 		return "", groupData{Reason: "it names no user"}
 	}
 	for _, u := range d.UserIDs {
-		d.Members = append(d.Members, memberChange{UserID: u, Role: role.String()})
+		d.Members = append(d.Members, MemberChange{UserID: u, Role: role.String()})
 	}
 	d.UserIDs = nil
 	return TypeGroupMemberChanged, d
 }
 
-func readChange(c tim.GroupTipGroupChangeInfo) (groupChange, error) {
-	change := groupChange{Field: c.Flag.String(), Key: c.Key}
+func readChange(c tim.GroupTipGroupChangeInfo) (GroupChange, error) {
+	change := GroupChange{Field: c.Flag.String(), Key: c.Key}
 	switch c.Flag {
 	case tim.GroupChangeName, tim.GroupChangeIntroduction, tim.GroupChangeNotification, tim.GroupChangeFaceURL,
 		tim.GroupChangeOwner, tim.GroupChangeCustom, tim.GroupChangeAttribute, tim.GroupChangeTopicCustomData:
@@ -265,7 +265,7 @@ func readChange(c tim.GroupTipGroupChangeInfo) (groupChange, error) {
 	default:
 		raw, err := json.Marshal(c)
 		if err != nil {
-			return groupChange{}, err
+			return GroupChange{}, err
 		}
 		change.Field, change.Key, change.Raw = elementUnknown, "", raw
 	}
