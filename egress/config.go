@@ -40,6 +40,15 @@ type Config struct {
 	RetryMin, RetryMax time.Duration
 	// CallTimeout (15 s) is how long an answer of the IM service is waited for.
 	CallTimeout time.Duration
+	// MediaDir is the folder for files of messages between their fetching and
+	// the call; it is emptied at the start. Empty: such messages fail as
+	// [mapping.CodeUnsupported].
+	MediaDir string
+	// MediaMaxBytes (100 MiB) is the largest file, MediaTimeout (30 s) how long
+	// fetching one may take, and how much longer than CallTimeout the answer to
+	// a message with files is waited for.
+	MediaMaxBytes int64
+	MediaTimeout  time.Duration
 	// Drain (10 s) is how long calls under way may take to end when Run's
 	// context ends.
 	Drain time.Duration
@@ -74,6 +83,8 @@ func (c Config) withDefaults() Config {
 	def(&c.RetryMin, 200*time.Millisecond)
 	def(&c.RetryMax, 30*time.Second)
 	def(&c.CallTimeout, 15*time.Second)
+	def(&c.MediaMaxBytes, 100<<20)
+	def(&c.MediaTimeout, 30*time.Second)
 	def(&c.Drain, 10*time.Second)
 	def(&c.MarkInterval, time.Second)
 	return c

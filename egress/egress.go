@@ -23,6 +23,8 @@ type Egress struct {
 	deps    Deps
 	log     hclog.Logger
 	limiter *limiter
+	fetcher *fetcher
+	media   *media
 
 	mu      sync.Mutex // guards what follows
 	state   *state
@@ -64,6 +66,8 @@ func New(cfg Config, deps Deps) *Egress {
 	if e.deps.Step == nil {
 		e.deps.Step = func(string) {}
 	}
+	e.fetcher = newFetcher(cfg.Policy, cfg.MediaMaxBytes, cfg.MediaTimeout)
+	e.media = newMedia(cfg, e.fetcher.get)
 	e.state.rands.salt = salt(deps.Journal.ID())
 	return e
 }
@@ -155,6 +159,11 @@ func (e *Egress) Run(ctx context.Context) error {
 	defer cut()
 	e.stop, e.end, e.abort = stop, end, abort
 
+	if err := e.media.clean(); err != nil {
+		abort(err)
+		return err
+	}
+	defer e.fetcher.close()
 	e.begin()
 	var wg sync.WaitGroup
 	wg.Go(e.keepMark)

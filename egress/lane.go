@@ -51,6 +51,9 @@ type item struct {
 	since   time.Time // the earliest time at which it may have been
 	called  time.Time // the latest call that may still be on its way; zero for none
 	doubted bool      // it was in doubt at some time
+	files   *files    // of a send whose message has some; nil while they are not there
+	fetches int       // how often fetching them went wrong
+	asked   bool      // whether it is so already was asked since the last attempt
 }
 
 // hasConversation says whether a command acts in a conversation.
@@ -176,6 +179,7 @@ func (e *Egress) carryOut(l *lane, it *item) (*verdict, error) {
 		e.count(func(s *Stats) { s.Doubts++ })
 		it.doubted = true
 	}
+	defer func() { e.dropFiles(it) }()
 	retry := backoff{min: e.cfg.RetryMin, max: e.cfg.RetryMax}
 	for {
 		client, v, waited, err := e.ready(it)
@@ -204,13 +208,17 @@ func (e *Egress) carryOut(l *lane, it *item) (*verdict, error) {
 // try takes one step towards the command's end: it settles the doubt there is,
 // or makes an attempt.
 func (e *Egress) try(client tim.Client, l *lane, it *item, retry *backoff) (next, error) {
-	if it.doubt && it.cmd.Send != nil && !e.repeatable(client, it) {
-		n, settled, err := e.settle(client, l, it, retry)
-		if err != nil || !settled {
+	if lacks := unsupported(client, &it.cmd); lacks != nil {
+		if it.doubt {
+			return next{verdict: errInDoubt(lacks.Text)}, nil
+		}
+		return next{verdict: &verdict{err: lacks}}, nil
+	}
+	if it.doubt {
+		n, done, err := e.settleFirst(client, l, it, retry)
+		if err != nil || done {
 			return n, err
 		}
-		it.doubt, it.since, it.called = false, time.Time{}, time.Time{}
-		return next{}, nil // whether it has expired is looked at again
 	}
 	if !it.turn {
 		it.turn = true
@@ -218,13 +226,67 @@ func (e *Egress) try(client tim.Client, l *lane, it *item, retry *backoff) (next
 			return next{wait: d}, nil
 		}
 	}
+	if it.cmd.Send != nil && len(it.cmd.Send.Media) > 0 {
+		return e.tryWithFiles(client, l, it, retry)
+	}
+	return e.tryOnce(client, l, it, retry)
+}
+
+// settleFirst settles a doubt that a repeat would not. done says that this is
+// all that is to be done for now.
+func (e *Egress) settleFirst(client tim.Client, l *lane, it *item, retry *backoff) (n next, done bool, err error) {
+	switch {
+	case it.cmd.Send != nil && !e.repeatable(client, it):
+		n, settled, err := e.settle(client, l, it, retry)
+		if err == nil && settled {
+			it.doubt, it.since, it.called = false, time.Time{}, time.Time{}
+			// Whether it has expired is looked at again.
+		}
+		return n, true, err
+	case it.cmd.Modify != nil && !it.asked:
+		// To modify again what was modified would be a change of its own, and
+		// take back what somebody else has made of it since.
+		so, _, err := e.holds(client, it)
+		switch {
+		case e.end.Err() != nil:
+			return next{}, true, e.end.Err()
+		case err != nil:
+			return next{wait: retry.next(retryAfter(err))}, true, nil
+		case so:
+			return next{verdict: already(it)}, true, nil
+		}
+		it.asked = true
+	}
+	return next{}, false, nil
+}
+
+// tryWithFiles makes an attempt at a send whose message has files, or has them
+// fetched for the next.
+func (e *Egress) tryWithFiles(client tim.Client, l *lane, it *item, retry *backoff) (next, error) {
+	if err := e.media.enter(e.stop); err != nil {
+		return next{}, err
+	}
+	defer e.media.leave()
+	if it.files == nil {
+		// That takes its time: afterwards everything is looked at again.
+		return e.fetch(client, l, it, retry)
+	}
+	n, err := e.tryOnce(client, l, it, retry)
+	if n.verdict == nil && e.media.kept.Load() > mediaKept {
+		e.dropFiles(it)
+	}
+	return n, err
+}
+
+// tryOnce makes an attempt.
+func (e *Egress) tryOnce(client tim.Client, l *lane, it *item, retry *backoff) (next, error) {
 	if err := e.start(client, it); err != nil {
 		return next{}, err
 	}
 	if v := e.overdue(it, Account{State: StateConnected}); v != nil {
 		return next{verdict: v}, nil // the disk was full for long
 	}
-	it.turn = false
+	it.turn, it.asked = false, false
 	return e.attempt(client, l, it, retry)
 }
 

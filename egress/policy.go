@@ -6,8 +6,8 @@ import (
 	"github.com/timbridge/timbridge/mapping"
 )
 
-// Policy limits what a command may ask. An empty list allows everything; in a
-// pattern "*" stands for any run of characters.
+// Policy limits what a command may ask. An empty list allows everything, but
+// that of MediaHosts; in a pattern "*" stands for any run of characters.
 type Policy struct {
 	// Accounts are patterns of user ids that commands may act as.
 	Accounts []string
@@ -17,6 +17,13 @@ type Policy struct {
 	Conversations []string
 	// Verbs are patterns of commands in short: "message.send", "group.*".
 	Verbs []string
+	// MediaHosts are patterns of hosts that files of messages may be fetched
+	// from: "files.example.com", "*.example.com"; with the port where it is not
+	// the usual one. An empty list allows none, "*" any.
+	MediaHosts []string
+	// MediaPrivate says whether such a host may have an address that is not
+	// public: the machine's own, a private network's.
+	MediaPrivate bool
 }
 
 // check says what forbids a command, nil when nothing does.
@@ -36,6 +43,16 @@ func (p Policy) check(c *mapping.Command) *mapping.RejectError {
 	if hasConversation(c) {
 		if subject := mapping.Subject(c.Conversation, c.Account); !allows(p.Conversations, subject) {
 			return forbid("", "commands in "+subject)
+		}
+	}
+	if c.Send != nil {
+		for _, m := range c.Send.Media {
+			if m.URL == "" {
+				continue
+			}
+			if _, err := p.mediaURL(m.URL); err != nil {
+				return &mapping.RejectError{Code: mapping.CodeMediaNotAllowed, Field: m.Field(), Message: err.Error()}
+			}
 		}
 	}
 	return nil

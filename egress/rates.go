@@ -18,7 +18,7 @@ type Rates struct {
 	// Account is all calls of one account together.
 	Account float64
 	// Send, Revoke and Group are its messages sent, its messages revoked, and
-	// its groups made, changed and dismissed.
+	// what it does with groups.
 	Send, Revoke, Group float64
 }
 
@@ -38,14 +38,14 @@ func newLimiter(r Rates) *limiter { return &limiter{rates: r, by: map[limited]*r
 
 // reserve takes a call's turn and says how long it has to wait for it.
 func (l *limiter) reserve(account tim.UserID, verb string) time.Duration {
-	call, perSecond := "group", l.rates.Group
+	call, perSecond := "other", 0.0
 	switch {
+	case strings.HasPrefix(verb, "group."):
+		call, perSecond = "group", l.rates.Group
 	case verb == "message.send":
 		call, perSecond = "send", l.rates.Send
 	case verb == "message.revoke":
 		call, perSecond = "revoke", l.rates.Revoke
-	case strings.HasPrefix(verb, "message."):
-		call, perSecond = "message", 0
 	}
 	return max(l.take(limited{account, ""}, l.rates.Account), l.take(limited{account, call}, perSecond))
 }

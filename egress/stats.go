@@ -23,6 +23,8 @@ type Stats struct {
 	// that were found done.
 	Attempts                 map[string]uint64
 	Retries, Doubts, Settled uint64
+	// MediaFetches counts how often the files of a message were to be had.
+	MediaFetches uint64
 	// DeadLetters counts what was dead-lettered.
 	DeadLetters uint64
 	// Resets counts the times that reading could not go on where it stood, Lost
