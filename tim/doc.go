@@ -1,7 +1,7 @@
 // Package tim is the SDK of Tencent Cloud IM (chat) for Go: what a client of
 // the service can do, and everything it sends and is told, as Go types. It
-// does no I/O: a driver does. tim/wire is one over a WebSocket, tim/sandbox a
-// whole service for development, and tim/timtest the contract as a test suite
+// speaks to nobody: a driver does. tim/wire is one over a WebSocket, tim/sandbox
+// a whole service for development, and tim/timtest the contract as a test suite
 // that every driver passes.
 //
 // A [Driver] opens a [Client]; the client is given its handler with Listen
@@ -10,6 +10,9 @@
 // group ([Group]). What only some drivers can do is an interface of its own,
 // found by type assertion: [Resender], [History], [Modifier], [Eraser], [Reader],
 // [BatchSender], [Groups], [Profiles], [Presence], [Uploader].
+//
+// A picture, a sound, a file or a film is sent by the path of a file, which Send
+// uploads first; the element that is received has URLs that download it.
 //
 // # JSON
 //

@@ -26,7 +26,7 @@ func ExampleClient_createGroup() {
 		Introduction:   "group introduction",
 		FaceURL:        "group face url",
 		MaxMemberCount: 2000,
-		AddOption:      value(tim.GroupAddAny),
+		AddOption:      new(tim.GroupAddAny),
 	})
 	if err != nil {
 		fmt.Println("not created:", err)
@@ -76,7 +76,7 @@ func ExampleClient_groupMessage() {
 	sent, err := owner.Send(ctx, conv, tim.Message{
 		Elems:        []tim.Elem{tim.TextElem{Content: "hello @Windows_002"}},
 		GroupAtUsers: []tim.UserID{"Windows_002"},
-		Priority:     value(tim.PriorityHigh),
+		Priority:     new(tim.PriorityHigh),
 	})
 	check(err)
 	fmt.Println("received:", <-texts)

@@ -84,6 +84,3 @@ func check(err error) {
 		panic(err)
 	}
 }
-
-// value is for a pointer to something that is written out.
-func value[T any](v T) *T { return &v }
