@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"golang.org/x/term"
 )
 
 // plain is text from elsewhere as a terminal may be given it: what would move
@@ -18,7 +20,6 @@ func plain(text string) string {
 
 // escape writes everything but printable characters as their codes.
 func escape(text string) string {
-	const joiner = '\u200d' // holds emoji together
 	ok := func(r rune) bool { return unicode.IsPrint(r) && r != unicode.ReplacementChar || r == joiner }
 	if strings.IndexFunc(text, func(r rune) bool { return !ok(r) }) < 0 {
 		return text
@@ -40,11 +41,7 @@ func escape(text string) string {
 // terminal says whether a person sits at the other end.
 func terminal(f any) bool {
 	file, ok := f.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := file.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(file.Fd()))
 }
 
 // progress tells, after a second and then now and then, what is being waited
