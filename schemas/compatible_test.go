@@ -24,6 +24,8 @@ type shape struct {
 	Limits map[string]float64 `json:"limits,omitempty"`
 	// Rules is everything else that decides, such as pattern, oneOf, if and then.
 	Rules map[string]any `json:"rules,omitempty"`
+	// Same is the definition that this place is of, where it lies inside itself.
+	Same string `json:"same,omitempty"`
 }
 
 // shapes are the places of a type's data, by their path: "/elements/-/text".
@@ -33,16 +35,24 @@ func shapesOf(t *testing.T, v *schemas.Validator, name string) shapes {
 	t.Helper()
 	defs := document(t, v, "defs")["$defs"].(map[string]any)
 	out := make(shapes)
+	inside := make(map[string]bool) // the references that lead here
 	var visit func(at string, schema map[string]any)
 	visit = func(at string, schema map[string]any) {
 		s := shape{Limits: map[string]float64{}, Rules: map[string]any{}}
 		var children []func()
+		var entered []string
 		var read func(schema map[string]any)
 		read = func(schema map[string]any) {
 			for key, value := range schema {
 				switch key {
 				case "$ref":
 					ref := value.(string)
+					if inside[ref] { // a merger has messages, which have elements: said once
+						s.Same = ref
+						continue
+					}
+					inside[ref] = true
+					entered = append(entered, ref)
 					read(defs[ref[strings.LastIndexByte(ref, '/')+1:]].(map[string]any))
 				case "type":
 					s.Type = value
@@ -76,6 +86,9 @@ func shapesOf(t *testing.T, v *schemas.Validator, name string) shapes {
 		for _, child := range children {
 			child()
 		}
+		for _, ref := range entered {
+			delete(inside, ref)
+		}
 	}
 	visit("", document(t, v, name))
 	return out
@@ -98,7 +111,10 @@ func broken(old, now shapes, published bool) []string {
 		if !reflect.DeepEqual(was.Type, is.Type) {
 			say(at, "its type was %v and is %v", was.Type, is.Type)
 		}
-		if !reflect.DeepEqual(was.Rules, is.Rules) {
+		if was.Same != is.Same {
+			say(at, "it was as %q and is as %q", was.Same, is.Same)
+		}
+		if !reflect.DeepEqual(was.Rules, is.Rules) && (published || !wider(was, is, fieldsAt(old, at), enumAt(old, at+"/type"))) {
 			say(at, "its rules were %v and are %v", was.Rules, is.Rules)
 		}
 		for _, name := range was.Required {
@@ -150,6 +166,131 @@ func broken(old, now shapes, published bool) []string {
 	return out
 }
 
+// fieldsAt are the properties at a place.
+func fieldsAt(s shapes, at string) map[string]bool {
+	out := make(map[string]bool)
+	for path := range s {
+		if name, ok := strings.CutPrefix(path, at+"/"); ok && !strings.Contains(name, "/") {
+			out[name] = true
+		}
+	}
+	return out
+}
+
+// enumAt are the words that a place takes.
+func enumAt(s shapes, at string) map[any]bool {
+	out := make(map[any]bool)
+	for _, value := range s[at].Enum {
+		out[value] = true
+	}
+	return out
+}
+
+// wider says whether the rules of what we take refuse nothing that the old ones
+// took. It understands a list of conditions on "type": one for a word that is
+// new may ask for anything, one for a word that was known may ask for no more
+// than before, and forbid only fields that were forbidden or did not exist.
+func wider(was, is shape, fields map[string]bool, words map[any]bool) bool {
+	for key := range is.Rules {
+		if _, ok := was.Rules[key]; !ok || key != "allOf" && !reflect.DeepEqual(was.Rules[key], is.Rules[key]) {
+			return false
+		}
+	}
+	old, ok := was.Rules["allOf"].([]any)
+	if !ok {
+		return false
+	}
+	list, ok := is.Rules["allOf"].([]any)
+	if !ok {
+		return false
+	}
+	for _, rule := range list {
+		known, only := typesOf(rule)
+		if !only {
+			if !slices.ContainsFunc(old, func(o any) bool { return reflect.DeepEqual(o, rule) }) {
+				return false
+			}
+			continue
+		}
+		for _, word := range known {
+			if !words[word] {
+				continue
+			}
+			i := slices.IndexFunc(old, func(o any) bool { w, ok := typesOf(o); return ok && slices.Contains(w, word) })
+			if i < 0 {
+				return false
+			}
+			before, now := demands(old[i], fields), demands(rule, fields)
+			if now == nil || before == nil || !subset(now.required, before.required) || !subset(now.forbidden, before.forbidden) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// typesOf are the words for which a rule counts, and whether it is such a rule.
+func typesOf(rule any) ([]any, bool) {
+	object, _ := rule.(map[string]any)
+	condition, _ := object["if"].(map[string]any)
+	properties, _ := condition["properties"].(map[string]any)
+	word, _ := properties["type"].(map[string]any)
+	if len(object) != 2 || object["then"] == nil || len(properties) != 1 || len(word) != 1 {
+		return nil, false
+	}
+	if one, ok := word["const"]; ok {
+		return []any{one}, true
+	}
+	several, ok := word["enum"].([]any)
+	return several, ok
+}
+
+type demand struct{ required, forbidden map[string]bool }
+
+// demands reads what a rule's "then" asks of fields that are known; nil when it
+// asks for more than this understands.
+func demands(rule any, fields map[string]bool) *demand {
+	object, _ := rule.(map[string]any)
+	then, _ := object["then"].(map[string]any)
+	d := &demand{required: map[string]bool{}, forbidden: map[string]bool{}}
+	for key, value := range then {
+		switch key {
+		case "required":
+			for _, name := range value.([]any) {
+				d.required[name.(string)] = true
+			}
+		case "properties":
+			for name, schema := range value.(map[string]any) {
+				if schema != false {
+					return nil
+				}
+				if fields[name] {
+					d.forbidden[name] = true
+				}
+			}
+		case "propertyNames":
+			names, _ := value.(map[string]any)["enum"].([]any)
+			for name := range fields {
+				if !slices.Contains(names, any(name)) {
+					d.forbidden[name] = true
+				}
+			}
+		default:
+			return nil
+		}
+	}
+	return d
+}
+
+func subset(a, b map[string]bool) bool {
+	for name := range a {
+		if !b[name] {
+			return false
+		}
+	}
+	return true
+}
+
 // TestVersion1OnlyGrows compares every schema with the shapes in
 // testdata/v1-shapes.json. -update writes what has been added, and refuses to
 // write what would break somebody: that needs a new version of the type.
@@ -194,14 +335,31 @@ func TestVersion1OnlyGrows(t *testing.T) {
 	}
 }
 
+func when(word string, then map[string]any) map[string]any {
+	return map[string]any{
+		"if":   map[string]any{"properties": map[string]any{"type": map[string]any{"const": word}}, "required": []any{"type"}},
+		"then": then,
+	}
+}
+
 func TestBrokenFindsWhatBreaks(t *testing.T) {
 	base := func() shapes {
 		return shapes{
 			"":      {Type: "object", Required: []string{"id"}},
 			"/id":   {Type: "string", Limits: map[string]float64{"maxLength": 10}},
 			"/kind": {Type: "string", Enum: []any{"a", "b"}},
+			"/of": {Type: "object", Rules: map[string]any{"allOf": []any{
+				when("a", map[string]any{"required": []any{"x"}, "properties": map[string]any{"y": false}}),
+			}}},
+			"/of/type": {Type: "string", Enum: []any{"a"}},
+			"/of/x":    {Type: "string"},
+			"/of/y":    {Type: "string"},
 		}
 	}
+	rules := func(s shapes, rules ...any) {
+		s["/of"] = shape{Type: "object", Rules: map[string]any{"allOf": rules}}
+	}
+	names := func(names ...any) map[string]any { return map[string]any{"enum": names} }
 	tests := []struct {
 		name               string
 		change             func(shapes)
@@ -224,6 +382,24 @@ func TestBrokenFindsWhatBreaks(t *testing.T) {
 		}, false, true},
 		{"a new rule", func(s shapes) {
 			s[""] = shape{Type: "object", Required: []string{"id"}, Rules: map[string]any{"oneOf": 1}}
+		}, true, true},
+		{"a rule for a new word", func(s shapes) {
+			s["/of/type"] = shape{Type: "string", Enum: []any{"a", "b"}}
+			s["/of/z"] = shape{Type: "string"}
+			rules(s, when("a", map[string]any{"required": []any{"x"}, "propertyNames": names("type", "x")}),
+				when("b", map[string]any{"required": []any{"z"}, "oneOf": 1}))
+		}, true, false},
+		{"a rule that forbids what was taken", func(s shapes) {
+			rules(s, when("a", map[string]any{"required": []any{"x"}, "propertyNames": names("type")}))
+		}, true, true},
+		{"a rule that asks for more", func(s shapes) {
+			rules(s, when("a", map[string]any{"required": []any{"x", "y"}, "properties": map[string]any{"y": false}}))
+		}, true, true},
+		{"a rule of another kind", func(s shapes) {
+			rules(s, when("a", map[string]any{"required": []any{"x"}, "oneOf": 1}))
+		}, true, true},
+		{"a rule without a word", func(s shapes) {
+			rules(s, map[string]any{"required": []any{"x"}})
 		}, true, true},
 	}
 	for _, tt := range tests {
