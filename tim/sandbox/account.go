@@ -34,7 +34,13 @@ type account struct {
 	// longer taken.
 	sigFloor int64
 
+	groups map[*group]struct{} // it is in now
+	// places say how far the account is in its conversations, where it has said so.
+	places  map[*conversation]*place
+	profile *tim.UserProfile // nil: nothing was set
+
 	sessions map[tim.Platform]*session // online now; not part of what is kept
+	presence presence                  // likewise
 	buckets  map[Call]*bucket
 }
 
@@ -64,14 +70,34 @@ type reportKind uint8
 const (
 	reportMessage reportKind = iota
 	reportRevoked
+	reportModified
+	// reportEvent is any other event, whose JSON is the message's content; see
+	// [state.tellEvent].
+	reportEvent
+	lastReportKind = reportEvent
 )
 
 // eventFor is what is handed out to an account.
-func (r report) eventFor(user tim.UserID) tim.Event {
-	if r.kind == reportRevoked {
+func (r report) eventFor(s *Sandbox, user tim.UserID) tim.Event {
+	switch r.kind {
+	case reportRevoked:
 		return tim.MessagesRevoked{Locators: []tim.MsgLocator{r.msg.locatorFor(user)}}
+	case reportModified:
+		return tim.MessagesModified{Messages: []tim.Message{s.seen(r.msg, user)}}
+	case reportEvent:
+		// It was written by this package and is covered by the journal's checksum.
+		e, _ := tim.UnmarshalEvent(r.msg.content)
+		return e
 	}
-	return tim.MessagesReceived{Messages: []tim.Message{r.msg.seenBy(user)}}
+	return tim.MessagesReceived{Messages: []tim.Message{s.seen(r.msg, user)}}
+}
+
+// enter notes that the account is in a group.
+func (a *account) enter(g *group) {
+	if a.groups == nil {
+		a.groups = map[*group]struct{}{}
+	}
+	a.groups[g] = struct{}{}
 }
 
 // platforms are those that something told to the account is for.

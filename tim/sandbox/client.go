@@ -7,8 +7,8 @@ import (
 	"github.com/timbridge/timbridge/tim"
 )
 
-// Client is the door of one account to the sandbox. It implements
-// [tim.Client], [tim.Resender] and [tim.History].
+// Client is the door of one account to the sandbox. It implements [tim.Client]
+// and every optional interface beside it.
 //
 // Logout and Close wait for the handler to return, so a handler must not call
 // them. What a handler is given may share memory with what other accounts are
@@ -27,9 +27,16 @@ type Client struct {
 }
 
 var (
-	_ tim.Client   = (*Client)(nil)
-	_ tim.Resender = (*Client)(nil)
-	_ tim.History  = (*Client)(nil)
+	_ tim.Client      = (*Client)(nil)
+	_ tim.Resender    = (*Client)(nil)
+	_ tim.History     = (*Client)(nil)
+	_ tim.Modifier    = (*Client)(nil)
+	_ tim.Eraser      = (*Client)(nil)
+	_ tim.Reader      = (*Client)(nil)
+	_ tim.BatchSender = (*Client)(nil)
+	_ tim.Profiles    = (*Client)(nil)
+	_ tim.Presence    = (*Client)(nil)
+	_ tim.Uploader    = (*Client)(nil)
 )
 
 // Listen sets the handler for what is reported; see [tim.Client].
@@ -61,6 +68,7 @@ func (c *Client) Logout(ctx context.Context) error {
 			c.s.mu.Unlock()
 			return c.notSignedIn(op)
 		}
+		ss.account.presence.signedOut = len(ss.account.sessions) == 1
 		c.leave(ss)
 		var b *batch
 		if ss.device.ID != "" && c.s.usable(op) == nil {
@@ -85,6 +93,8 @@ func (c *Client) leave(ss *session) {
 	if !ss.over {
 		ss.over = true
 		delete(ss.account.sessions, ss.device.Platform)
+		ss.unwatchAll()
+		c.s.presenceChanged(ss.account)
 	}
 	close(ss.stop)
 }

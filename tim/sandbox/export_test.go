@@ -29,7 +29,7 @@ func (st *state) dump() string {
 		if m.conv != nil {
 			in = fmt.Sprint(m.conv.key)
 		}
-		return fmt.Sprint(in, m.seq, m.sender, m.tiny, m.platform, m.time, m.rand, m.flags, m.revoker, m.reason, string(m.content))
+		return fmt.Sprint(in, m.seq, m.sender, m.tiny, m.platform, m.time, m.rand, m.flags, m.revoker, m.reason, string(m.content)) + m.dumpChanges()
 	}
 	for _, id := range slices.Sorted(maps.Keys(st.accounts)) {
 		a := st.accounts[id]
@@ -63,9 +63,14 @@ func (st *state) dump() string {
 		g := st.groups[id]
 		line("group %s %v %q %q %q %q %s %d %d %v %v %v %d %v", id, g.typ, g.name, g.introduction, g.notification, g.faceURL,
 			g.owner, g.created, g.most, g.approve, g.active, g.dismissed, g.reportSeq, g.conv.key)
-		for _, user := range slices.Sorted(maps.Keys(g.members)) {
-			line("  member %s %+v", user, *g.members[user])
+		for _, m := range g.members.order {
+			line("  member %s %d %v %d %d %v %q %v", m.id, m.number, m.role, m.joined, m.from, m.flag, m.nameCard, m.custom)
 		}
+		line("  %v %+v %v %d %d %v %v", g.add, g.settings, g.custom, g.infoSeq, g.infoTime, g.mutedAll, g.muted)
+		for _, r := range g.requests {
+			line("  request %+v", *r)
+		}
+		line("  numbers %d %d", g.members.number, g.requestNumber)
 		for _, user := range slices.Sorted(maps.Keys(g.past)) {
 			line("  past %s %v", user, g.past[user])
 		}
@@ -84,6 +89,7 @@ func (st *state) dump() string {
 	}
 	slices.Sort(resent)
 	line("resent %v", resent)
+	line("%s", st.dumpTalk())
 	return b.String()
 }
 

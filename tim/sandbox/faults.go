@@ -29,6 +29,32 @@ const (
 	CallConversations Call = "conversations"
 	CallMessages      Call = "messages"
 	CallReport        Call = "report"
+
+	CallJoinGroup     Call = "join_group"
+	CallQuitGroup     Call = "quit_group"
+	CallJoinedGroups  Call = "joined_groups"
+	CallGroupsInfo    Call = "groups_info"
+	CallModifyGroup   Call = "modify_group"
+	CallMembers       Call = "members"
+	CallModifyMember  Call = "modify_member"
+	CallRequests      Call = "requests"
+	CallHandleRequest Call = "handle_request"
+
+	CallModifyMessage      Call = "modify_message"
+	CallDeleteMessages     Call = "delete_messages"
+	CallClearHistory       Call = "clear_history"
+	CallDeleteConversation Call = "delete_conversation"
+	CallMarkRead           Call = "mark_read"
+	CallSendReadReceipts   Call = "send_read_receipts"
+	CallReadReceipts       Call = "read_receipts"
+	CallBatchSend          Call = "batch_send"
+	CallProfiles           Call = "profiles"
+	CallModifyProfile      Call = "modify_profile"
+	CallStatuses           Call = "statuses"
+	CallSetStatus          Call = "set_status"
+	CallSubscribeStatus    Call = "subscribe_status"
+	CallUnsubscribeStatus  Call = "unsubscribe_status"
+	CallUpload             Call = "upload"
 )
 
 // Trouble is what a [Fault] does.
@@ -126,6 +152,11 @@ func (f *Fault) check() error {
 	calls := []Call{
 		"", CallLogin, CallRenewUserSig, CallLogout, CallSend, CallRevoke, CallCreateGroup, CallInviteMembers,
 		CallDeleteMembers, CallDeleteGroup, CallConversations, CallMessages, CallReport,
+		CallJoinGroup, CallQuitGroup, CallJoinedGroups, CallGroupsInfo, CallModifyGroup, CallMembers,
+		CallModifyMember, CallRequests, CallHandleRequest,
+		CallModifyMessage, CallDeleteMessages, CallClearHistory, CallDeleteConversation, CallMarkRead,
+		CallSendReadReceipts, CallReadReceipts, CallBatchSend, CallProfiles, CallModifyProfile,
+		CallStatuses, CallSetStatus, CallSubscribeStatus, CallUnsubscribeStatus, CallUpload,
 	}
 	switch {
 	case !slices.Contains(calls, f.Call):
@@ -313,10 +344,12 @@ func (f *Faults) kick(user tim.UserID) (*batch, error) {
 			} else {
 				ss.kick()
 			}
+			ss.unwatchAll()
 			if ss.device.ID != "" {
 				_, b = s.write(&logoutRecord{user: user, device: ss.device})
 			}
 		}
+		s.presenceChanged(a)
 	}
 	if sessions == 0 && len(devices) == 0 {
 		devices = []device{{Any: true}}
@@ -370,6 +403,7 @@ func (f *Faults) Disconnect(user tim.UserID, after time.Duration) int {
 			ss.tell(tim.ConnectionChanged{Status: tim.NetworkDisconnected, Code: tim.CodeSDKNetDisconnect, Desc: "cut off by request"})
 			cut++
 		}
+		s.presenceChanged(a)
 	}
 	if cut > 0 && after > 0 {
 		f.comes[user] = time.Now().Add(after)
@@ -403,6 +437,7 @@ func (f *Faults) reconnect(user tim.UserID) {
 			c.kicked = false
 			ss.tell(tim.KickedOffline{})
 		}
+		f.s.presenceChanged(ss.account)
 	}
 }
 

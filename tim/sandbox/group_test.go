@@ -112,7 +112,7 @@ func TestGroupLimits(t *testing.T) {
 		{"more than a group has", tim.CreateGroupParam{Members: many[:5]}, tim.CodeSvrGroupFullMemberCount},
 		{"more than this group has", tim.CreateGroupParam{Members: many[:2], MaxMemberCount: 2}, tim.CodeSvrGroupFullMemberCount},
 		{"a bound above the service's", tim.CreateGroupParam{MaxMemberCount: 6}, tim.CodeSvrGroupMemberCountLimit},
-		{"a type that is not there", tim.CreateGroupParam{GroupType: tim.GroupAVChatRoom}, tim.CodeSvrGroupInvalidParameters},
+		{"a type that is not there", tim.CreateGroupParam{GroupType: tim.GroupCommunity + 1}, tim.CodeSvrGroupInvalidParameters},
 		{"another owner", tim.CreateGroupParam{Members: []tim.GroupMemberInfo{{Identifier: "bob", MemberRole: tim.RoleOwner}}}, tim.CodeSvrGroupInvalidParameters},
 		{"a user id that is none", tim.CreateGroupParam{Members: members("bób")}, tim.CodeSvrGroupInvalidID},
 	} {
@@ -142,12 +142,15 @@ func TestGroupLimits(t *testing.T) {
 func TestApproveOption(t *testing.T) {
 	w := open(t, options())
 	alice := w.signIn("alice")
-	invites := func(option *tim.GroupAddOption, who tim.UserID, as tim.GroupMemberRole) error {
+	invites := func(option *tim.GroupAddOption, who tim.UserID, as tim.GroupMemberRole) (tim.HandleGroupMemberResult, error) {
 		id := alice.create(tim.CreateGroupParam{ApproveOption: option, Members: []tim.GroupMemberInfo{{Identifier: "bob", MemberRole: as}}})
 		d := w.signIn(who)
 		defer d.Close()
-		_, err := d.InviteMembers(ctx(t), tim.GroupInviteMemberParam{GroupID: id, Identifiers: []tim.UserID{"carol"}})
-		return err
+		results, err := d.InviteMembers(ctx(t), tim.GroupInviteMemberParam{GroupID: id, Identifiers: []tim.UserID{"carol"}})
+		if err != nil {
+			return tim.MemberFailed, err
+		}
+		return results[0].Result, nil
 	}
 	anybody, auth, forbid := tim.GroupAddAny, tim.GroupAddAuth, tim.GroupAddForbid
 	for _, tt := range []struct {
@@ -155,21 +158,21 @@ func TestApproveOption(t *testing.T) {
 		option *tim.GroupAddOption
 		who    tim.UserID
 		as     tim.GroupMemberRole
-		may    bool
+		want   tim.HandleGroupMemberResult // MemberFailed: is refused
 	}{
-		{"default, admin", nil, "bob", tim.RoleAdmin, false},
-		{"forbid, admin", &forbid, "bob", tim.RoleAdmin, false},
-		{"auth, member", &auth, "bob", tim.RoleMember, false},
-		{"auth, admin", &auth, "bob", tim.RoleAdmin, true},
-		{"any, member", &anybody, "bob", tim.RoleMember, true},
-		{"any, outsider", &anybody, "mallory", tim.RoleMember, false},
-		{"forbid, app administrator", &forbid, sandbox.DefaultAdmin, tim.RoleMember, true},
+		{"default, admin", nil, "bob", tim.RoleAdmin, tim.MemberFailed},
+		{"forbid, admin", &forbid, "bob", tim.RoleAdmin, tim.MemberFailed},
+		{"auth, member", &auth, "bob", tim.RoleMember, tim.MemberInvited},
+		{"auth, admin", &auth, "bob", tim.RoleAdmin, tim.MemberDone},
+		{"any, member", &anybody, "bob", tim.RoleMember, tim.MemberDone},
+		{"any, outsider", &anybody, "mallory", tim.RoleMember, tim.MemberFailed},
+		{"forbid, app administrator", &forbid, sandbox.DefaultAdmin, tim.RoleMember, tim.MemberDone},
 	} {
-		err := invites(tt.option, tt.who, tt.as)
-		if tt.may && err != nil {
-			t.Errorf("%s: %v", tt.name, err)
-		} else if !tt.may {
+		got, err := invites(tt.option, tt.who, tt.as)
+		if tt.want == tim.MemberFailed {
 			wantCode(t, tt.name, err, tim.CodeSvrGroupPermissionDeny)
+		} else if err != nil || got != tt.want {
+			t.Errorf("%s: %v, %v", tt.name, got, err)
 		}
 	}
 }

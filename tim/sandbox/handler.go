@@ -20,11 +20,16 @@ type HandlerOptions struct {
 	// ControlToken switches the control endpoint on, and is the bearer token
 	// that it asks for. Empty: there is none.
 	ControlToken string
+	// URL is where this handler is reached, as "http://127.0.0.1:8780": what
+	// the URLs of files that were sent begin with. Empty: as the first client
+	// with the right token has reached it. The files can be downloaded by
+	// whoever has their URLs, which cannot be guessed.
+	URL string
 }
 
 // Handler serves a sandbox over HTTP: GET /healthz says whether it can store
-// anything, /control/ takes faults where a token is set for it, and everything
-// else is tim/wire. It listens nowhere by itself.
+// anything, GET /media/ has the files that were sent, /control/ takes faults
+// where a token is set for it, and everything else is tim/wire. It listens nowhere by itself.
 type Handler struct {
 	s    *Sandbox
 	wire *wire.Handler
@@ -47,12 +52,19 @@ func (s *Sandbox) Handler(opts HandlerOptions) (*Handler, error) {
 	if opts.ControlToken != "" {
 		newControl(s, opts.ControlToken).routes(h.mux)
 	}
+	h.mux.HandleFunc("GET "+mediaPath+"{id}/{name}", h.download)
 	h.mux.Handle("/", h.wire)
+	if opts.URL != "" {
+		s.setMediaURL(opts.URL)
+	}
 	return h, nil
 }
 
 // ServeHTTP takes a request or a connection.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	h.learnMediaURL(r)
+	h.mux.ServeHTTP(w, r)
+}
 
 // Close ends all connections and their clients, and waits for that. The
 // sandbox stays open.

@@ -128,6 +128,13 @@ func copyFiles(t testing.TB, from, to string) {
 		t.Fatal(err)
 	}
 	for _, f := range files {
+		if f.IsDir() { // of the files that were sent
+			if err := os.MkdirAll(filepath.Join(to, f.Name()), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			copyFiles(t, filepath.Join(from, f.Name()), filepath.Join(to, f.Name()))
+			continue
+		}
 		b, err := os.ReadFile(filepath.Join(from, f.Name()))
 		if os.IsNotExist(err) {
 			continue // deleted meanwhile

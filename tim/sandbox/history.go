@@ -33,9 +33,14 @@ func (c *Client) Conversations(ctx context.Context) ([]tim.ConvInfo, error) {
 			return err
 		}
 		for _, f := range found {
-			if f.last != nil {
-				last := f.last.seenBy(ss.account.id)
+			if f.last.message != nil {
+				last := c.s.sees(f.last, ss.account.id)
 				f.info.IsHasLastMsg, f.info.LastMsg, f.info.ActiveTime = true, &last, last.ServerTime
+			}
+			for _, m := range f.mentions {
+				if at, ok := m.mention(ss.account.id); ok {
+					f.info.GroupAtInfo = append(f.info.GroupAtInfo, at)
+				}
 			}
 			list = append(list, f.info)
 		}
@@ -46,9 +51,10 @@ func (c *Client) Conversations(ctx context.Context) ([]tim.ConvInfo, error) {
 
 // listed is a conversation in an account's list.
 type listed struct {
-	info tim.ConvInfo
-	last *message
-	time int64
+	info     tim.ConvInfo
+	last     look
+	mentions []*message // unread ones that mention somebody
+	time     int64
 }
 
 // conversationsOf lists an account's conversations, newest first.
@@ -57,7 +63,10 @@ func (st *state) conversationsOf(a *account) []listed {
 	for conv := range a.convs {
 		l := listed{
 			info: tim.ConvInfo{ConvType: conv.key.typ, ConvID: conv.key.seenBy(a.id)},
-			last: conv.last,
+		}
+		in := span{0, ^uint64(0)}
+		if conv.last != nil {
+			l.time = conv.last.time
 		}
 		l.info.ShowName = l.info.ConvID
 		if g := st.groups[tim.GroupID(conv.key.a)]; g != nil && conv.key.typ == tim.ConvGroup {
@@ -66,15 +75,19 @@ func (st *state) conversationsOf(a *account) []listed {
 				continue
 			}
 			l.info.ShowName, l.info.FaceURL, l.info.GroupType, l.info.Owner = g.name, g.faceURL, g.typ, string(g.owner)
-			end := spans[len(spans)-1]
-			if l.last = conv.newest(end.to); l.last != nil && l.last.seq < end.from {
-				l.last = nil
-			}
+			in = spans[len(spans)-1]
 			l.time = g.created
 			l.info.ActiveTime = uint64(g.created / 1e9)
 		}
-		if l.last != nil {
-			l.time = l.last.time
+		place := a.places[conv]
+		if last := conv.newestFor(place, in); last != nil {
+			l.last, l.time = st.lookAt(a, last), last.time
+		}
+		l.info.UnreadNum, l.mentions = st.unread(a, conv)
+		if conv.key.typ == tim.ConvGroup {
+			l.info.GroupReadSequence = place.readUpTo()
+		} else if m := conv.find(place.readUpTo()); m != nil {
+			l.info.C2CReadTimestamp = m.seconds()
 		}
 		list = append(list, l)
 	}
@@ -100,7 +113,7 @@ func (c *Client) Messages(ctx context.Context, conv tim.Conversation, query tim.
 		count = min(count, maxHistoryCount)
 		c.s.mu.Lock()
 		ss, err := c.online(op)
-		var found []*message
+		var found []look
 		if err == nil {
 			found, err = c.s.history(op, ss.account, conv, query.Before, count)
 		}
@@ -112,8 +125,8 @@ func (c *Client) Messages(ctx context.Context, conv tim.Conversation, query tim.
 		if err := b.wait(ctx, op); err != nil {
 			return err
 		}
-		for _, m := range found {
-			list = append(list, m.seenBy(ss.account.id))
+		for _, l := range found {
+			list = append(list, c.s.sees(l, ss.account.id))
 		}
 		return nil
 	})
@@ -121,29 +134,17 @@ func (c *Client) Messages(ctx context.Context, conv tim.Conversation, query tim.
 }
 
 // history collects messages before one, newest first. The caller holds the lock.
-func (s *Sandbox) history(op string, a *account, conv tim.Conversation, before *tim.Message, count int) ([]*message, error) {
-	var msgs []*message
-	visible := []span{{0, ^uint64(0)}}
-	switch conv.Type {
-	case tim.ConvC2C:
-		if !validUser(tim.UserID(conv.ID)) {
-			return nil, refuse(op, tim.CodeToUserInvalid, "%q is not a user id", conv.ID)
+func (s *Sandbox) history(op string, a *account, conv tim.Conversation, before *tim.Message, count int) ([]look, error) {
+	if conv.Type == tim.ConvGroup {
+		if g := s.st.groups[tim.GroupID(conv.ID)]; g != nil && !ruleTable.history.of(g.typ) {
+			return nil, refuse(op, ruleTable.historyRefusal.of(g.typ), "a %v group keeps no history", g.typ)
 		}
-		if known := s.st.convs[c2cKey(a.id, tim.UserID(conv.ID))]; known != nil {
-			msgs = known.history()
-		}
-	case tim.ConvGroup:
-		g := s.st.groups[tim.GroupID(conv.ID)]
-		if g == nil {
-			return nil, refuse(op, tim.CodeSvrGroupNotFound, "")
-		}
-		if visible = g.visible(a.id); len(visible) == 0 {
-			return nil, refuse(op, tim.CodeSvrGroupPermissionDeny, "%q is not a member of the group", a.id)
-		}
-		msgs = g.conv.history()
-	default:
-		return nil, refuse(op, tim.CodeInvalidConversation, "%v has no history", conv)
 	}
+	known, visible, err := s.lookup(op, a, conv)
+	if err != nil || known == nil {
+		return nil, err
+	}
+	msgs := known.history()
 	end := len(msgs)
 	if before != nil {
 		end, _ = slices.BinarySearchFunc(msgs, before, func(m *message, b *tim.Message) int {
@@ -157,13 +158,11 @@ func (s *Sandbox) history(op string, a *account, conv tim.Conversation, before *
 			return 1
 		})
 	}
-	var found []*message
+	place := a.places[known]
+	var found []look
 	for i := end - 1; i >= 0 && len(found) < count; i-- {
-		for _, v := range visible {
-			if msgs[i].seq >= v.from && msgs[i].seq <= v.to {
-				found = append(found, msgs[i])
-				break
-			}
+		if within(visible, msgs[i].seq) && !place.hides(msgs[i]) {
+			found = append(found, s.st.lookAt(a, msgs[i]))
 		}
 	}
 	return found, nil

@@ -74,6 +74,8 @@ func (c *Client) login(op string, user tim.UserID, expires time.Time, issued int
 		a.sessions = map[tim.Platform]*session{}
 	}
 	a.sessions[c.device.Platform] = ss
+	a.presence.signedOut = false
+	s.presenceChanged(a)
 	c.session = ss
 	go ss.run(b, c.before) // ends with the session: Logout and Close wait for it
 	return ss, b, nil
@@ -125,6 +127,7 @@ func (c *Client) kickOthers(a *account) (untold []device) {
 		old.over = true
 		old.client.kicked = true
 		delete(a.sessions, old.device.Platform)
+		old.unwatchAll()
 		untold = slices.DeleteFunc(untold, func(d device) bool { return d == old.device })
 	default:
 		old.kick()

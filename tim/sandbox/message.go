@@ -24,6 +24,8 @@ type message struct {
 	flags    uint8
 	revoker  tim.UserID
 	reason   string
+	version  uint64   // how often it was changed
+	receipt  *receipt // nil: nobody is asked whether they have read it; the lock guards it
 	// content is the JSON of a tim.Message with what its sender said and
 	// nothing of what the service says of it.
 	content []byte
@@ -37,6 +39,15 @@ const (
 	flagOnline  = 1 << iota // was for those online, stored nowhere
 	flagTip                 // a group tip
 	flagRevoked             // recalled
+	// What the sender asked for with the message.
+	flagReceipt  // to be told who has read it
+	flagNoUnread // that it does not count as unread
+	flagNotLast  // that it is not shown in the list of conversations
+	flagAt       // that some are mentioned
+	flagMedia    // it has elements with files
+
+	// flagsSaid are those that come with the message.
+	flagsSaid = flagReceipt | flagNoUnread | flagNotLast | flagAt | flagMedia
 )
 
 func (m *message) is(flag uint8) bool { return m.flags&flag != 0 }
@@ -76,9 +87,18 @@ func (m *message) revoked(by tim.UserID, reason string) *message {
 	c := &message{
 		conv: m.conv, sender: m.sender, tiny: m.tiny, platform: m.platform, time: m.time,
 		seq: m.seq, rand: m.rand, flags: m.flags | flagRevoked, revoker: by, reason: reason,
-		content: m.content,
+		version: m.version, receipt: m.receipt, content: m.content,
 	}
 	return c
+}
+
+// modified is a copy that says something else.
+func (m *message) modified(content []byte, flags uint8) *message {
+	return &message{
+		conv: m.conv, sender: m.sender, tiny: m.tiny, platform: m.platform, time: m.time,
+		seq: m.seq, rand: m.rand, flags: m.flags&^flagMedia | flags&flagMedia,
+		revoker: m.revoker, reason: m.reason, version: m.version + 1, receipt: m.receipt, content: content,
+	}
 }
 
 // said is what the sender said. The elements are shared by everybody who gets
@@ -105,6 +125,7 @@ func (m *message) seenBy(user tim.UserID) tim.Message {
 	}
 	v.Seq, v.Rand = m.seq, m.rand
 	v.UniqueID, v.MsgID = m.uniqueID(), m.id()
+	v.Version = m.version
 	v.IsFromSelf = m.sender == user
 	v.IsRead = v.IsFromSelf
 	v.IsOnlineMsg = m.is(flagOnline)

@@ -54,6 +54,9 @@ type Options struct {
 	// Now is the clock; nil means time.Now. After moving it, a test calls
 	// [Sandbox.Tick].
 	Now func() time.Time
+	// MediaDir is where the files that were sent are kept; "" means the folder
+	// "media" in the sandbox's own directory. It belongs to one sandbox.
+	MediaDir string
 	// Logger gets what an operator should know, and never what was said. Nil
 	// logs nothing.
 	Logger hclog.Logger
@@ -74,8 +77,17 @@ type Limits struct {
 	// Calls is how many calls a second of one kind one account may make;
 	// beyond it the call ends with 7008. Default none.
 	Calls int
-	// GroupMembers is the most members a group can have. Default 2000.
+	// GroupMembers is the most members a group can have, unless it is of a type
+	// with a bound of its own or none. Default 2000.
 	GroupMembers int
+	// CommunityMembers is the same for a Community. Default 100,000.
+	CommunityMembers int
+	// Groups is how many groups there may be that were not dismissed; beyond
+	// it creating one ends with 10058. Default none.
+	Groups int
+	// AVChatRooms is how many of them may be AVChatRooms; beyond it creating
+	// one ends with 10036. Default none.
+	AVChatRooms int
 	// JoinedGroups is how many groups an account may be in. Default none.
 	JoinedGroups int
 	// RevokeWindow is how long a message can be recalled. Default 120 s.
@@ -93,6 +105,16 @@ type Limits struct {
 	Reports int
 	// ReportTime bounds the same by age. Default 7 days.
 	ReportTime time.Duration
+	// MediaBytes is the longest file that is taken, whatever it is sent as;
+	// images have a limit of 28 MB and all others one of 100 MB besides. Beyond
+	// it a send ends with 7005. Default 32 MiB.
+	MediaBytes int64
+	// MediaTotalBytes is how much all files may take together; beyond it a
+	// send with a file ends with 6008. Default 4 GiB.
+	MediaTotalBytes int64
+	// MediaTime is how long a file is kept at least that no message uses (any
+	// more). Default 24 h; without a limit they are kept for ever.
+	MediaTime time.Duration
 	// SnapshotBytes is how much is written to the journal between two
 	// snapshots; without a limit none is made by itself. Default 64 MiB.
 	SnapshotBytes int64
@@ -113,6 +135,9 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.Sends, 0)
 	orDefault(&l.Calls, 0)
 	orDefault(&l.GroupMembers, 2000)
+	orDefault(&l.CommunityMembers, 100_000)
+	orDefault(&l.Groups, 0)
+	orDefault(&l.AVChatRooms, 0)
 	orDefault(&l.JoinedGroups, 0)
 	orDefault(&l.RevokeWindow, 120*time.Second)
 	orDefault(&l.HistoryMessages, 200_000)
@@ -120,6 +145,9 @@ func (l Limits) withDefaults() Limits {
 	orDefault(&l.HistoryTime, 7*24*time.Hour)
 	orDefault(&l.Reports, 500_000)
 	orDefault(&l.ReportTime, 7*24*time.Hour)
+	orDefault(&l.MediaBytes, 32<<20)
+	orDefault(&l.MediaTotalBytes, 4<<30)
+	orDefault(&l.MediaTime, 24*time.Hour)
 	orDefault(&l.SnapshotBytes, 64<<20)
 	return l
 }

@@ -42,6 +42,9 @@ type sendRecord struct {
 	online  bool
 	targets []target
 	content []byte
+	// flags are what the content says that is asked for often. Entries of
+	// before there were any end with the content.
+	flags uint8
 }
 
 // target is who an online-only message goes to.
@@ -73,6 +76,10 @@ type createRecord struct {
 	members      []newMember // without the owner
 	time         int64
 	seed         uint64 // the randoms of what it makes the service say
+	// The first version had no more.
+	add      tim.GroupAddOption
+	settings groupSettings
+	custom   []field
 }
 
 type newMember struct {
@@ -149,7 +156,6 @@ type run struct{ first, last uint64 }
 
 func (*sendRecord) op() byte    { return opSend }
 func (*revokeRecord) op() byte  { return opRevoke }
-func (*createRecord) op() byte  { return opCreate }
 func (*inviteRecord) op() byte  { return opInvite }
 func (*removeRecord) op() byte  { return opRemove }
 func (*dismissRecord) op() byte { return opDismiss }
@@ -185,8 +191,6 @@ func decodeRecord(b []byte) (record, error) {
 		r = getSend(d)
 	case opRevoke:
 		r = &revokeRecord{conv: getKey(d), seq: d.uint(), by: getString[tim.UserID](d), time: d.time(), reason: getString[string](d)}
-	case opCreate:
-		r = getCreate(d)
 	case opInvite:
 		r = &inviteRecord{getString[tim.GroupID](d), getString[tim.UserID](d), getStrings[tim.UserID](d), getString[string](d), d.time(), d.uint()}
 	case opRemove:
@@ -208,7 +212,12 @@ func decodeRecord(b []byte) (record, error) {
 		}
 		r = a
 	default:
-		return nil, fmt.Errorf("sandbox: entry of unknown kind %d", b[1])
+		if r = getGroupRecord(b[1], d); r == nil {
+			r = getTalkRecord(b[1], d)
+		}
+		if r == nil {
+			return nil, fmt.Errorf("sandbox: entry of unknown kind %d", b[1])
+		}
 	}
 	if err := d.end(); err != nil {
 		return nil, err
@@ -273,6 +282,9 @@ func (r *sendRecord) put(e *encoder) {
 		e.uint(uint64(t.platforms))
 	}
 	e.bytes(r.content)
+	if r.flags != 0 {
+		e.uint(uint64(r.flags))
+	}
 }
 
 func getSend(d *decoder) *sendRecord {
@@ -284,6 +296,9 @@ func getSend(d *decoder) *sendRecord {
 		r.targets = append(r.targets, target{getString[tim.UserID](d), uint16(d.uint())})
 	}
 	r.content = d.bytes()
+	if len(d.b) > 0 {
+		r.flags = uint8(d.uint())
+	}
 	return r
 }
 
@@ -310,6 +325,9 @@ func (r *createRecord) put(e *encoder) {
 	}
 	e.time(r.time)
 	e.uint(r.seed)
+	e.uint(uint64(r.add))
+	putSettings(e, r.settings)
+	putFields(e, r.custom)
 }
 
 func getCreate(d *decoder) *createRecord {

@@ -35,8 +35,13 @@ func (c *Client) revoke(op string, ss *session, conv tim.Conversation, l tim.Msg
 	if err != nil {
 		return nil, err
 	}
+	if g != nil {
+		if err := notIn(op, g, ruleTable.recall, ruleTable.recallRefusal, "nothing is taken back"); err != nil {
+			return nil, err
+		}
+	}
 	m := s.named(key, l)
-	if m != nil && g != nil && m.seq < g.members[user].from {
+	if m != nil && g != nil && m.seq < g.members.get(user).from {
 		m = nil // said before the user came in
 	}
 	switch {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -44,7 +45,9 @@ type Sandbox struct {
 	sinceSnapshot, snapshotBytes int64
 	lastSnapshot                 uint64 // its position
 	trimmed                      time.Time
-	handlers                     map[*Handler]struct{} // serve the sandbox now
+	handlers                     map[*Handler]struct{}     // serve the sandbox now
+	watchers                     map[tim.UserID][]*session // want to be told of a user's status
+	media                        *mediaStore
 
 	failure      chan struct{} // closed when failed is set
 	stop         chan struct{} // closed to end the goroutines
@@ -71,7 +74,8 @@ func Open(dir string, opts Options) (*Sandbox, error) {
 	s := &Sandbox{
 		opts: opts, log: opts.Logger, journal: j, admins: setOf(opts.Admins),
 		pending: newBatch(), inFlight: newBatch(), acks: map[ackKey][]uint64{},
-		clients: map[*Client]struct{}{}, handlers: map[*Handler]struct{}{}, trimmed: time.Now(),
+		watchers: map[tim.UserID][]*session{},
+		clients:  map[*Client]struct{}{}, handlers: map[*Handler]struct{}{}, trimmed: time.Now(),
 		failure: make(chan struct{}), stop: make(chan struct{}),
 		wake: make(chan struct{}, 1), wakeSnapshot: make(chan struct{}, 1),
 	}
@@ -81,6 +85,12 @@ func Open(dir string, opts Options) (*Sandbox, error) {
 		s.accounts = setOf(opts.Accounts)
 	}
 	if err := s.restore(); err != nil {
+		return nil, errors.Join(err, j.Close())
+	}
+	if opts.MediaDir == "" {
+		opts.MediaDir = filepath.Join(dir, "media")
+	}
+	if s.media, err = newMediaStore(opts.MediaDir, &s.st.library, s.log); err != nil {
 		return nil, errors.Join(err, j.Close())
 	}
 	s.committer.Go(s.commitLoop)
@@ -214,11 +224,13 @@ func (s *Sandbox) Err() error {
 
 // Stats says what the sandbox holds.
 type Stats struct {
-	Accounts int `json:"accounts"`
-	Groups   int `json:"groups"`   // dismissed ones included
-	Messages int `json:"messages"` // kept for reading back
-	Sessions int `json:"sessions"` // signed in now
-	Reports  int `json:"reports"`  // that wait for someone
+	Accounts  int   `json:"accounts"`
+	Groups    int   `json:"groups"`     // dismissed ones included
+	Messages  int   `json:"messages"`   // kept for reading back
+	Sessions  int   `json:"sessions"`   // signed in now
+	Reports   int   `json:"reports"`    // that wait for someone
+	Files     int   `json:"files"`      // that were sent, thumbnails included
+	FileBytes int64 `json:"file_bytes"` // each content once
 	// Position is that of the last change in the journal, and Durable that of
 	// the last one on disk.
 	Position uint64 `json:"position"`
@@ -233,6 +245,7 @@ func (s *Sandbox) Stats() Stats {
 	defer s.mu.Unlock()
 	stats := Stats{
 		Accounts: len(s.st.accounts), Groups: len(s.st.groups), Messages: len(s.st.kept),
+		Files: len(s.st.files), FileBytes: s.st.library.bytes,
 		Position: s.position, Durable: s.durable, Bytes: disk.Bytes + disk.SnapshotBytes,
 	}
 	for _, a := range s.st.accounts {
@@ -315,6 +328,7 @@ func (s *Sandbox) Tick() {
 		}
 	}
 	s.faults.tick()
+	s.sweepMedia(max(now.UnixNano(), s.st.lastTime))
 	if time.Since(s.trimmed) < trimPause {
 		return
 	}

@@ -22,6 +22,10 @@ func (c *Client) Send(ctx context.Context, conv tim.Conversation, msg tim.Messag
 	const op = "send"
 	var sent tim.Message
 	err := c.do(ctx, op, CallSend, "", func() error {
+		msg, err := c.withMedia(ctx, op, msg)
+		if err != nil {
+			return err
+		}
 		said := saidOnly(msg)
 		content, err := encodeContent(op, said, msg.Rand)
 		if err != nil {
@@ -39,7 +43,7 @@ func (c *Client) Send(ctx context.Context, conv tim.Conversation, msg tim.Messag
 		if err := b.wait(ctx, op); err != nil {
 			return err
 		}
-		sent = m.seenBy(ss.account.id)
+		sent = c.s.seen(m, ss.account.id)
 		sent.CustomInt, sent.CustomStr = msg.CustomInt, msg.CustomStr
 		return nil
 	})
@@ -92,9 +96,20 @@ func (c *Client) send(op string, ss *session, conv tim.Conversation, said, msg t
 	if err != nil {
 		return nil, nil, err
 	}
+	if g != nil && !ruleTable.history.of(g.typ) {
+		msg.IsOnlineMsg = false // all that is said there is for those online
+	}
 	if known := st.convs[key]; known != nil && msg.Rand != 0 {
 		if first, ok := st.resent.find(resendKey{known, sender, msg.Rand}, now); ok {
 			return s.again(known, sender, first, msg, content), s.settled(), nil
+		}
+	}
+	if g != nil {
+		if err := mayAsk(op, g, msg); err != nil {
+			return nil, nil, err
+		}
+		if err := s.maySay(op, g, sender.id, msg, now); err != nil {
+			return nil, nil, err
 		}
 	}
 	if err := s.allow(op, ss, g, now); err != nil {
@@ -102,18 +117,50 @@ func (c *Client) send(op string, ss *session, conv tim.Conversation, said, msg t
 	}
 	r := &sendRecord{
 		conv: key, sender: sender.id, platform: ss.device.Platform, time: now, rand: msg.Rand,
-		online: msg.IsOnlineMsg, content: content,
+		online: msg.IsOnlineMsg, content: content, flags: flagsOf(said),
 	}
 	if r.rand == 0 {
 		r.rand = uint64(rand.Uint32()) | 1
 	}
-	if r.online {
-		r.targets = s.onlineTargets(ss, key, g)
+	if r.online && g == nil {
+		r.targets = s.onlineTargets(ss, key)
 	}
 	m, b := s.write(r)
 	said.Elems = append([]tim.Elem(nil), said.Elems...)
 	st.recent.keep(m, &said)
 	return m, b, nil
+}
+
+// mayAsk checks what a message asks for in a group beside being stored.
+func mayAsk(op string, g *group, msg tim.Message) error {
+	switch {
+	case len(msg.TargetGroupMembers) > 0:
+		// To send it to all would be worse than not to send it.
+		return refuse(op, tim.CodeSvrGroupPlanRequired, "messages for some of the members are not offered here")
+	case msg.NeedReadReceipt && msg.IsOnlineMsg:
+		return refuse(op, tim.CodeSvrGroupReceiptOnlineMsg, "")
+	case msg.NeedReadReceipt && g.members.len() > maxReceiptMembers:
+		return refuse(op, tim.CodeSvrGroupReceiptMemberCountLimit, "the group has %d members, at most %d can be asked", g.members.len(), maxReceiptMembers)
+	}
+	return nil
+}
+
+// flagsOf are what a message says that is asked for often.
+func flagsOf(said tim.Message) uint8 {
+	var flags uint8
+	for _, one := range []struct {
+		flag uint8
+		set  bool
+	}{
+		{flagReceipt, said.NeedReadReceipt}, {flagNoUnread, said.IsExcludedFromUnreadCount},
+		{flagNotLast, said.ExcludedFromLastMessage}, {flagAt, len(said.GroupAtUsers) > 0},
+		{flagMedia, len(mediaOf(said.Elems)) > 0},
+	} {
+		if one.set {
+			flags |= one.flag
+		}
+	}
+	return flags
 }
 
 // again is the message of a first send, as it was, or made anew from what is
@@ -150,7 +197,7 @@ func (s *Sandbox) resolve(op string, a *account, conv tim.Conversation) (convKey
 		if err != nil {
 			return convKey{}, nil, err
 		}
-		if g.members[a.id] == nil {
+		if g.members.get(a.id) == nil {
 			return convKey{}, nil, refuse(op, tim.CodeSvrGroupPermissionDeny, "%q is not a member of the group", a.id)
 		}
 		if !g.active && a.id != g.owner {
@@ -182,9 +229,9 @@ func (s *Sandbox) allow(op string, ss *session, g *group, now int64) error {
 	return nil
 }
 
-// onlineTargets are those who get an online-only message: everybody concerned
-// who is signed in now.
-func (s *Sandbox) onlineTargets(from *session, key convKey, g *group) []target {
+// onlineTargets are those who get an online-only message of a one-to-one talk:
+// both, where they are signed in now.
+func (s *Sandbox) onlineTargets(from *session, key convKey) []target {
 	var targets []target
 	add := func(user tim.UserID) {
 		a := s.st.accounts[user]
@@ -201,17 +248,9 @@ func (s *Sandbox) onlineTargets(from *session, key convKey, g *group) []target {
 			targets = append(targets, target{user, platforms})
 		}
 	}
-	if g == nil {
-		add(from.account.id)
-		if peer := tim.UserID(key.seenBy(from.account.id)); peer != from.account.id {
-			add(peer)
-		}
-		return targets
-	}
-	for user := range g.members {
-		if g.active || user == g.owner {
-			add(user)
-		}
+	add(from.account.id)
+	if peer := tim.UserID(key.seenBy(from.account.id)); peer != from.account.id {
+		add(peer)
 	}
 	return targets
 }

@@ -21,7 +21,10 @@ type session struct {
 	over    bool        // signed out or kicked
 	touched bool        // stands in the state's list of sessions with something new
 
+	watched []tim.UserID // whose statuses it is told of, oldest first
+
 	cursor uint64      // number of the last report handed out
+	live   []live      // for those online alone, oldest first
 	events []tim.Event // for this session alone; they go before all reports
 	held   *handout    // kept back by a fault, to come after the next one
 	heldAt time.Time
@@ -45,10 +48,12 @@ func (ss *session) tell(e tim.Event) {
 	ss.notify()
 }
 
-// kick ends the session: it is told so, and nothing more. The caller holds the lock.
+// kick ends the session: it is told so, and nothing more. The caller holds the
+// lock, and says what becomes of the account's presence.
 func (ss *session) kick() {
 	ss.over = true
 	delete(ss.account.sessions, ss.device.Platform)
+	ss.unwatchAll()
 	ss.events = nil
 	ss.tell(tim.KickedOffline{})
 }
@@ -92,7 +97,7 @@ func (ss *session) run(login *batch, before <-chan struct{}) {
 				return
 			}
 			ss.handler(ss.report(h))
-			if !ss.ack && h.event == nil {
+			if !ss.ack && h.number != 0 {
 				ss.s.acknowledge(ss.account, ss.device.Platform, h.number)
 			}
 		}
@@ -128,9 +133,11 @@ func (ss *session) stopped() bool {
 	}
 }
 
-// handout is one call of the handler: an event of this session alone, or a report.
+// handout is one call of the handler: an event of this session alone, something
+// for those online alone, or a report.
 type handout struct {
 	event tim.Event
+	live  *live // or for those online alone
 	report
 	delay time.Duration
 }
@@ -151,6 +158,9 @@ func (ss *session) next() (out []handout, last bool) {
 	}
 	for {
 		r, ok := ss.account.next(ss.device.Platform, ss.cursor, ss.s.durable)
+		if l, first := ss.nextLive(r, ok); first {
+			return []handout{{live: &l}}, false
+		}
 		if !ok {
 			return ss.s.faults.late(ss), false
 		}
@@ -168,7 +178,10 @@ func (ss *session) report(h handout) tim.Report {
 	if h.event != nil {
 		return tim.Report{Account: user, Event: h.event, Ack: func() {}}
 	}
-	out := tim.Report{Number: h.number, Account: user, Event: h.eventFor(user), Ack: func() {}}
+	if h.live != nil {
+		return tim.Report{Account: user, Event: h.live.eventFor(ss.s, user), Ack: func() {}}
+	}
+	out := tim.Report{Number: h.number, Account: user, Event: h.eventFor(ss.s, user), Ack: func() {}}
 	if ss.ack {
 		s, a, p, number := ss.s, ss.account, ss.device.Platform, h.number
 		out.Ack = func() { s.acknowledge(a, p, number) }

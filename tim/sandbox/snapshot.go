@@ -9,12 +9,14 @@ import (
 	"github.com/timbridge/timbridge/tim"
 )
 
-// A snapshot has two sections: the messages, each once, and everything else,
-// which names them by their place among the messages.
+// A snapshot has the messages in one section, each once. The other sections
+// have everything else, and name messages by their place in the first. A
+// snapshot of version 1 is read too; it has no more than messages and state.
 const (
-	snapshotVersion = 1
+	snapshotVersion = 2
 	sectionMessages = "messages"
 	sectionState    = "state"
+	sectionGroups   = "groups" // since version 2
 )
 
 // snapshotMark is the place of something in the snapshot that is being made.
@@ -59,7 +61,8 @@ func (s *Sandbox) Snapshot(ctx context.Context) error {
 	}
 	position, b, since := s.position, s.settled(), s.sinceSnapshot
 	w := newSnapshotWriter(s.st)
-	state := w.state()
+	state, groups := w.state(), w.groups()
+	talk := w.talk()
 	s.mu.Unlock()
 
 	messages := w.messages()
@@ -69,6 +72,8 @@ func (s *Sandbox) Snapshot(ctx context.Context) error {
 	err := s.journal.SaveSnapshot(ctx, journal.Snapshot{Position: position, Sections: []journal.Section{
 		{Name: sectionMessages, Position: position, Body: messages},
 		{Name: sectionState, Position: position, Body: state},
+		{Name: sectionGroups, Position: position, Body: groups},
+		{Name: sectionTalk, Position: position, Body: talk},
 	}})
 	if err != nil {
 		return fmt.Errorf("sandbox: %w", err)
@@ -77,7 +82,7 @@ func (s *Sandbox) Snapshot(ctx context.Context) error {
 	before := s.lastSnapshot
 	s.lastSnapshot = position
 	s.sinceSnapshot -= since
-	s.snapshotBytes = int64(len(messages) + len(state))
+	s.snapshotBytes = int64(len(messages) + len(state) + len(groups) + len(talk))
 	s.mu.Unlock()
 	// The journal keeps two snapshots. The older one still needs what follows it.
 	if before == 0 {
@@ -203,9 +208,9 @@ func (w *snapshotWriter) group(e *encoder, g *group) {
 	e.bool(g.dismissed)
 	e.uint(g.reportSeq)
 	e.uint(g.conv.mark.index)
-	e.uint(uint64(len(g.members)))
-	for user, m := range g.members {
-		putString(e, user)
+	e.uint(uint64(g.members.len()))
+	for _, m := range g.members.order {
+		putString(e, m.id)
 		e.uint(uint64(m.role))
 		e.time(m.joined)
 		e.uint(m.from)
@@ -282,11 +287,26 @@ func decodeSnapshot(snap journal.Snapshot, limits Limits) (*state, error) {
 	if err := r.readState(); err != nil {
 		return nil, err
 	}
+	if groups, ok := snap.Section(sectionGroups); ok {
+		r.d = &decoder{b: groups.Body}
+		if err := r.readGroups(); err != nil {
+			return nil, err
+		}
+	} else if r.v > 1 {
+		return nil, fmt.Errorf("sandbox: snapshot at %d has no groups", snap.Position)
+	}
+	if talk, ok := snap.Section(sectionTalk); ok {
+		r.d = &decoder{b: talk.Body}
+		if err := r.readTalk(); err != nil {
+			return nil, err
+		}
+	}
 	return r.st, nil
 }
 
 // snapshotReader reads a snapshot into a state.
 type snapshotReader struct {
+	v     uint64 // its version
 	st    *state
 	d     *decoder
 	msgs  []*message
@@ -295,8 +315,9 @@ type snapshotReader struct {
 }
 
 func (r *snapshotReader) version() error {
-	if v := r.d.uint(); r.d.err == nil && v != snapshotVersion {
-		return fmt.Errorf("sandbox: snapshot of version %d, known is %d: written by a newer program", v, snapshotVersion)
+	r.v = r.d.uint()
+	if r.d.err == nil && (r.v == 0 || r.v > snapshotVersion) {
+		return fmt.Errorf("sandbox: snapshot of version %d, known is %d: written by a newer program", r.v, snapshotVersion)
 	}
 	return r.d.err
 }
@@ -399,7 +420,7 @@ func (r *snapshotReader) account() {
 			pending: uint16(d.uint()), kind: reportKind(d.uint()), msg: r.msg(),
 		}
 		switch {
-		case v.msg == nil || v.pending == 0 || v.kind > reportRevoked:
+		case v.msg == nil || v.pending == 0 || v.kind > lastReportKind:
 			d.fail()
 			return
 		case v.msg.is(flagOnline): // for those online when it was sent
@@ -417,11 +438,15 @@ func (r *snapshotReader) group() {
 		name: getString[string](d), introduction: getString[string](d), notification: getString[string](d),
 		faceURL: getString[string](d), owner: getString[tim.UserID](d), created: d.time(),
 		most: int(d.uint()), approve: tim.GroupAddOption(d.uint()), active: d.bool(), dismissed: d.bool(),
-		reportSeq: d.uint(), conv: r.conv(), members: map[tim.UserID]*member{}, past: map[tim.UserID][]span{},
+		reportSeq: d.uint(), conv: r.conv(), past: map[tim.UserID][]span{},
 	}
+	g.infoSeq, g.infoTime, g.add = 1, g.created, ruleTable.joinOption.of(g.typ) // version 1
 	for range d.count() {
 		user := getString[tim.UserID](d)
-		g.members[user] = &member{tim.GroupMemberRole(d.uint()), d.time(), d.uint()}
+		g.members.add(&member{
+			id: user, account: r.st.account(user), role: tim.GroupMemberRole(d.uint()), joined: d.time(), from: d.uint(),
+		})
+		r.st.account(user).enter(g)
 	}
 	for range d.count() {
 		user := getString[tim.UserID](d)

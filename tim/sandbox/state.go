@@ -1,10 +1,8 @@
 package sandbox
 
 import (
-	"encoding/json"
 	"math/rand/v2"
 	"slices"
-	"time"
 
 	"github.com/timbridge/timbridge/tim"
 )
@@ -27,6 +25,7 @@ type state struct {
 	bytes  int64 // of those messages
 	resent resends
 	recent recent
+	library
 
 	rounds uint64 // snapshots begun
 
@@ -50,18 +49,12 @@ func newState(limits Limits) *state {
 // gives the message that was posted, where one was.
 func (st *state) apply(position uint64, r record) *message {
 	switch r := r.(type) {
+	case applier:
+		r.apply(st, position)
 	case *sendRecord:
 		return st.applySend(position, r)
 	case *revokeRecord:
 		st.applyRevoke(position, r)
-	case *createRecord:
-		st.applyCreate(position, r)
-	case *inviteRecord:
-		st.applyInvite(position, r)
-	case *removeRecord:
-		st.applyRemove(position, r)
-	case *dismissRecord:
-		st.applyDismiss(position, r)
 	case *loginRecord:
 		a := st.account(r.user)
 		a.signIn(r.device.Platform)
@@ -191,16 +184,27 @@ func (st *state) applySend(position uint64, r *sendRecord) *message {
 		conv: c, sender: r.sender, tiny: sender.tiny, platform: r.platform,
 		time: now, rand: r.rand, content: r.content,
 	}
-	if r.online {
+	m.flags = r.flags
+	g := st.groups[tim.GroupID(r.conv.a)]
+	switch {
+	case r.online:
 		m.flags |= flagOnline
 		st.resent.add(resendKey{c, sender, r.rand}, m)
 		for _, t := range r.targets {
 			st.tell(st.account(t.user), position, reportMessage, m, t.platforms)
 		}
+		if r.conv.typ == tim.ConvGroup && g != nil && len(r.targets) == 0 {
+			st.pushMembers(g, sender.sessions[r.platform], live{position: position, msg: m})
+		}
+		return m
+	case r.conv.typ == tim.ConvGroup && g != nil && !ruleTable.history.of(g.typ):
+		st.resent.add(resendKey{c, sender, r.rand}, m)
+		st.pushMembers(g, sender.sessions[r.platform], live{position: position, msg: m})
 		return m
 	}
 	c.seq++
 	m.seq = c.seq
+	st.expectReceipts(m)
 	st.keep(m)
 	st.resent.add(resendKey{c, sender, r.rand}, m)
 	sender.convs[c] = struct{}{}
@@ -212,43 +216,18 @@ func (st *state) applySend(position uint64, r *sendRecord) *message {
 		}
 		return m
 	}
-	g := st.groups[tim.GroupID(r.conv.a)]
 	if g == nil {
 		return m // lost in a repair
 	}
 	if !g.active && r.sender == g.owner {
 		st.activate(position, g)
 	}
-	for user := range g.members {
-		if user != r.sender {
-			st.tellMember(position, g, user, m)
+	for _, member := range g.members.order {
+		if member.id != r.sender {
+			st.tellMember(position, g, member, m)
 		}
 	}
 	return m
-}
-
-// tellMember reports a message of the group or about it, or holds it back
-// until the group is active.
-func (st *state) tellMember(position uint64, g *group, user tim.UserID, m *message) {
-	if !g.active && user != g.owner {
-		g.held = append(g.held, heldReport{user, m})
-		return
-	}
-	a := st.account(user)
-	if m.conv != nil {
-		a.convs[m.conv] = struct{}{}
-	}
-	st.tell(a, position, reportMessage, m, a.platforms())
-}
-
-// activate makes a Private group seen by its members, with all that was held back.
-func (st *state) activate(position uint64, g *group) {
-	g.active = true
-	held := g.held
-	g.held = nil
-	for _, h := range held {
-		st.tellMember(position, g, h.user, h.msg)
-	}
 }
 
 func (st *state) applyRevoke(position uint64, r *revokeRecord) {
@@ -271,172 +250,11 @@ func (st *state) applyRevoke(position uint64, r *revokeRecord) {
 	if g == nil {
 		return // lost in a repair
 	}
-	for user, member := range g.members {
-		if (g.active || user == g.owner) && member.from <= r.seq {
-			a := st.account(user)
-			st.tell(a, position, reportRevoked, m, a.platforms())
+	for _, member := range g.members.order {
+		if g.sees(member.id) && member.from <= r.seq {
+			st.tell(member.account, position, reportRevoked, m, member.account.platforms())
 		}
 	}
-}
-
-func (st *state) applyCreate(position uint64, r *createRecord) {
-	now := st.clock(r.time)
-	old := st.groups[r.group]
-	g := &group{
-		id: r.group, typ: r.typ, name: r.name, introduction: r.introduction,
-		notification: r.notification, faceURL: r.faceURL, owner: r.owner, created: now,
-		most: r.most, approve: r.approve, active: r.typ != tim.GroupPrivate,
-		conv: st.conversation(groupKey(r.group)), members: map[tim.UserID]*member{},
-	}
-	if old != nil { // dismissed; its sequences go on
-		g.reportSeq, g.past = old.reportSeq, old.past
-	}
-	st.groups[r.group] = g
-	rng := newRandoms(r.seed)
-	st.join(g, now, r.owner, tim.RoleOwner)
-	st.account(r.owner).convs[g.conv] = struct{}{}
-	st.groupReport(position, g, now, rng.next(), []tim.UserID{r.owner}, tim.GroupReportElem{
-		ReportType: tim.GroupReportCreate, OpUser: r.owner,
-	})
-	if len(r.members) == 0 {
-		return
-	}
-	users := make([]tim.UserID, 0, len(r.members))
-	for _, m := range r.members {
-		st.join(g, now, m.user, m.role)
-		users = append(users, m.user)
-	}
-	st.joined(position, g, now, rng, r.owner, users, "")
-}
-
-func (st *state) join(g *group, now int64, user tim.UserID, role tim.GroupMemberRole) {
-	st.account(user)
-	g.members[user] = &member{role: role, joined: now, from: g.conv.seq + 1}
-}
-
-// joined tells everybody who came into the group.
-func (st *state) joined(position uint64, g *group, now int64, rng *randoms, by tim.UserID, users []tim.UserID, userData string) {
-	st.tip(position, g, now, rng.next(), tim.GroupTipsElem{
-		TipType: tim.GroupTipInvite, JoinType: tim.GroupJoinInvite, OpUser: by, Users: users,
-		ChangedGroupMemberInfo: g.infos(users),
-	})
-	st.groupReport(position, g, now, rng.next(), withOperator(users, by), tim.GroupReportElem{
-		ReportType: tim.GroupReportInvite, OpUser: by, UserData: userData,
-	})
-}
-
-func (st *state) applyInvite(position uint64, r *inviteRecord) {
-	now := st.clock(r.time)
-	g := st.groups[r.group]
-	if g == nil {
-		return // lost in a repair
-	}
-	for _, user := range r.users {
-		st.join(g, now, user, tim.RoleMember)
-	}
-	st.joined(position, g, now, newRandoms(r.seed), r.by, r.users, r.userData)
-}
-
-func (st *state) applyRemove(position uint64, r *removeRecord) {
-	now := st.clock(r.time)
-	g := st.groups[r.group]
-	if g == nil {
-		return // lost in a repair
-	}
-	rng := newRandoms(r.seed)
-	infos := g.infos(r.users)
-	told := []tim.UserID{r.by}
-	for _, user := range r.users {
-		if g.active && user != r.by {
-			told = append(told, user)
-		}
-		g.leave(user)
-	}
-	st.tip(position, g, now, rng.next(), tim.GroupTipsElem{
-		TipType: tim.GroupTipKick, OpUser: r.by, Users: r.users, ChangedGroupMemberInfo: infos,
-	})
-	report := st.reportMessage(g, now, rng.next(), tim.GroupReportElem{
-		ReportType: tim.GroupReportBeKicked, OpUser: r.by, Msg: r.reason,
-	})
-	for _, user := range told {
-		a := st.account(user)
-		st.tell(a, position, reportMessage, report, a.platforms())
-	}
-}
-
-func (st *state) applyDismiss(position uint64, r *dismissRecord) {
-	now := st.clock(r.time)
-	g := st.groups[r.group]
-	if g == nil {
-		return // lost in a repair
-	}
-	told := []tim.UserID{r.by}
-	for user := range g.members {
-		if user != r.by && (g.active || user == g.owner) {
-			told = append(told, user)
-		}
-	}
-	report := st.reportMessage(g, now, newRandoms(r.seed).next(), tim.GroupReportElem{
-		ReportType: tim.GroupReportDelete, OpUser: r.by,
-	})
-	for user := range g.members {
-		g.leave(user)
-	}
-	g.dismissed, g.held = true, nil
-	for _, user := range told {
-		a := st.account(user)
-		st.tell(a, position, reportMessage, report, a.platforms())
-	}
-}
-
-// tip stores what happened in a group as a message of it, and tells its members.
-func (st *state) tip(position uint64, g *group, now int64, rand uint64, elem tim.GroupTipsElem) {
-	elem.GroupID, elem.GroupName = g.id, g.name
-	elem.Time, elem.MemberNum = uint64(now/int64(time.Second)), uint64(len(g.members))
-	elem.OpUserInfo = &tim.UserProfile{Identifier: elem.OpUser}
-	op := g.info(elem.OpUser)
-	elem.OpGroupMemberInfo = &op
-	g.conv.seq++
-	m := serviceMessage(now, g.conv.seq, rand, elem)
-	m.conv, m.flags = g.conv, flagTip
-	st.keep(m)
-	for user := range g.members {
-		st.tellMember(position, g, user, m)
-	}
-}
-
-// groupReport tells some users what concerns them in a group.
-func (st *state) groupReport(position uint64, g *group, now int64, rand uint64, users []tim.UserID, elem tim.GroupReportElem) {
-	m := st.reportMessage(g, now, rand, elem)
-	for _, user := range users {
-		st.tellMember(position, g, user, m)
-	}
-}
-
-func (st *state) reportMessage(g *group, now int64, rand uint64, elem tim.GroupReportElem) *message {
-	elem.GroupID, elem.GroupName = g.id, g.name
-	elem.OpUserInfo = &tim.UserProfile{Identifier: elem.OpUser}
-	op := g.info(elem.OpUser)
-	elem.OpGroupMemberInfo = &op
-	g.reportSeq++
-	return serviceMessage(now, g.reportSeq, rand, elem)
-}
-
-// serviceMessage is a message of the service itself.
-func serviceMessage(now int64, seq, rand uint64, elem tim.Elem) *message {
-	content, err := json.Marshal(tim.Message{Elems: []tim.Elem{elem}})
-	if err != nil {
-		panic("sandbox: an element of the service's own cannot be written: " + err.Error())
-	}
-	return &message{sender: tim.SystemUser, time: now, seq: seq, rand: rand, content: content}
-}
-
-// withOperator are the users, and who did it to them, each once.
-func withOperator(users []tim.UserID, by tim.UserID) []tim.UserID {
-	if slices.Contains(users, by) {
-		return users
-	}
-	return append(users[:len(users):len(users)], by)
 }
 
 // randoms gives the randoms of what one record makes the service say; the same
