@@ -1,8 +1,15 @@
 package tim_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"image"
+	"image/png"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
 
 	"github.com/timbridge/timbridge/tim"
 )
@@ -95,6 +102,7 @@ func ExampleClient_send() {
 func ExampleMessagesReceived() {
 	im := startIM()
 	defer im.stop()
+	defer im.serveFiles()()
 	ctx := context.Background()
 	sendEverything(im) // before the receiver signs in
 
@@ -118,6 +126,11 @@ func ExampleMessagesReceived() {
 	<-all
 	// Output:
 	// text: "look at this"
+	// image: 640 x 480, thumbnail 264 x 198, true
+	// text: "and listen"
+	// sound: 3 s, 7 bytes
+	// file: notes.txt says "read me"
+	// video: mp4, 7 s, 6 bytes, first picture 320 x 240
 	// custom: order {"order":17}
 	// face: 5 smile
 	// location: the park 22.54 113.94
@@ -133,13 +146,15 @@ func show(elem tim.Elem) {
 	case tim.TextElem:
 		fmt.Printf("text: %q\n", e.Content)
 	case tim.SoundElem:
-		fmt.Println("sound:", e.FileSize, "bytes,", e.FileTime, "s")
+		fmt.Printf("sound: %d s, %d bytes\n", e.FileTime, len(download(e.URL)))
 	case tim.FileElem:
-		fmt.Println("file:", e.FileName, e.FileSize, "bytes")
+		fmt.Printf("file: %s says %q\n", e.FileName, download(e.URL))
 	case tim.ImageElem:
-		fmt.Println("image:", e.OrigPicWidth, "x", e.OrigPicHeight)
+		fmt.Printf("image: %d x %d, thumbnail %d x %d, %t\n", e.OrigPicWidth, e.OrigPicHeight,
+			e.ThumbPicWidth, e.ThumbPicHeight, int64(len(download(e.OrigURL))) == e.OrigPicSize)
 	case tim.VideoElem:
-		fmt.Println("video:", e.VideoType, e.VideoSize, "bytes,", e.VideoDuration, "s")
+		fmt.Printf("video: %s, %d s, %d bytes, first picture %d x %d\n", e.VideoType, e.VideoDuration,
+			len(download(e.VideoURL)), e.ImageWidth, e.ImageHeight)
 	case tim.CustomElem:
 		fmt.Println("custom:", e.Desc, e.Data)
 	case tim.FaceElem:
@@ -161,10 +176,25 @@ func show(elem tim.Elem) {
 func sendEverything(im *imService) {
 	ctx := context.Background()
 	client := im.signIn("WIN01", nil)
+	file := func(name string, content []byte) string {
+		path := filepath.Join(im.dir, name)
+		check(os.WriteFile(path, content, 0o600))
+		return path
+	}
 	said := tim.Message{Sender: "WIN01", Elems: []tim.Elem{tim.TextElem{Content: "earlier"}}}
 	for _, msg := range []tim.Message{
 		{Elems: []tim.Elem{
 			tim.TextElem{Content: "look at this"},
+			tim.ImageElem{OrigPath: file("picture.png", picture(640, 480))},
+			tim.TextElem{Content: "and listen"},
+			tim.SoundElem{FilePath: file("voice.mp3", []byte("a voice")), FileTime: 3},
+		}},
+		{Elems: []tim.Elem{tim.FileElem{FilePath: file("notes.txt", []byte("read me")), FileName: "notes.txt"}}},
+		{Elems: []tim.Elem{tim.VideoElem{
+			VideoPath: file("film.mp4", []byte("a film")), VideoType: "mp4", VideoDuration: 7,
+			ImagePath: file("film.png", picture(320, 240)), ImageType: "png",
+		}}},
+		{Elems: []tim.Elem{
 			tim.CustomElem{Data: `{"order":17}`, Desc: "order"},
 			tim.FaceElem{Index: 5, Buf: "smile"},
 			tim.LocationElem{Desc: "the park", Latitude: 22.54, Longitude: 113.94},
@@ -187,4 +217,21 @@ func sendEverything(im *imService) {
 		CloudCustomStr: "the last one",
 	})
 	check(err)
+}
+
+// picture is a PNG file.
+func picture(width, height int) []byte {
+	var b bytes.Buffer
+	check(png.Encode(&b, image.NewGray(image.Rect(0, 0, width, height))))
+	return b.Bytes()
+}
+
+// download gets a file by the URL in an element.
+func download(url string) []byte {
+	resp, err := http.Get(url)
+	check(err)
+	defer resp.Body.Close()
+	content, err := io.ReadAll(resp.Body)
+	check(err)
+	return content
 }

@@ -2,12 +2,14 @@ package tim_test
 
 import (
 	"context"
+	"net/http/httptest"
 	"os"
 	"sync"
 	"time"
 
 	"github.com/timbridge/timbridge/tim"
 	"github.com/timbridge/timbridge/tim/sandbox"
+	"github.com/timbridge/timbridge/tim/wire"
 )
 
 // What the examples of the SDK's quick start share. They follow its order, in
@@ -82,5 +84,22 @@ func (c *movableClock) move(d time.Duration) {
 func check(err error) {
 	if err != nil {
 		panic(err)
+	}
+}
+
+// serveFiles has the service listen on this machine, which is where the URLs of
+// files lead. It gives what ends that.
+func (im *imService) serveFiles() (stop func()) {
+	server := httptest.NewUnstartedServer(nil)
+	h, err := im.Handler(sandbox.HandlerOptions{
+		Wire: wire.HandlerOptions{Token: "for clients elsewhere"},
+		URL:  "http://" + server.Listener.Addr().String(),
+	})
+	check(err)
+	server.Config.Handler = h
+	server.Start()
+	return func() {
+		server.Close()
+		check(h.Close())
 	}
 }
