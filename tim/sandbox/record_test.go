@@ -32,7 +32,7 @@ func records() []record {
 		&kickRecord{user: "ben", device: device{Any: true}, clear: true},
 		&expireRecord{user: "ben", before: 1e9},
 		&dismissRecord{group: "g", by: "ann", time: 1e18 + 7, seed: 45},
-	}, talkRecords()...)
+	}, append(groupRecords(), talkRecords()...)...)
 }
 
 func TestRecordsAreReadAsWritten(t *testing.T) {
@@ -45,7 +45,7 @@ func TestRecordsAreReadAsWritten(t *testing.T) {
 		}
 	}
 	for kind := opSend; kind <= opMediaGone; kind++ {
-		known := kind <= opAck && kind != opCreate || kind >= opModify
+		known := kind <= opAck && kind != opCreate || kind >= opGroupCreate && kind <= opGroupDecide || kind >= opModify
 		if known && !ops[kind] {
 			t.Errorf("the kind %d is not tested", kind)
 		}
