@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"sync/atomic"
+	"time"
 
 	"github.com/timbridge/timbridge/tim"
 )
@@ -26,6 +27,7 @@ type account struct {
 	// conversations until those to be read are listed, and then in these.
 	live, listed bool
 	held         map[string]*held
+	first        []string // of those to be read, in which something new waits to be let through
 	heldCount    int
 	heldBytes    int
 
@@ -35,6 +37,22 @@ type account struct {
 	touched      bool // one of them may have risen in this round
 
 	stats accountCounters
+
+	quietUntil atomic.Int64 // Unix nanoseconds; history is not read before
+}
+
+// quiet is how long the account's history is not to be asked for.
+func (a *account) quiet() time.Duration { return time.Until(time.Unix(0, a.quietUntil.Load())) }
+
+// beQuiet has the account's history not asked for so long.
+func (a *account) beQuiet(d time.Duration) {
+	until := time.Now().Add(d).UnixNano()
+	for {
+		old := a.quietUntil.Load()
+		if old >= until || a.quietUntil.CompareAndSwap(old, until) {
+			return
+		}
+	}
 }
 
 // accountCounters is what Stats reads while the appender goes on.
@@ -42,7 +60,22 @@ type accountCounters struct {
 	live          atomic.Bool
 	conversations atomic.Int64
 	held          atomic.Int64
+
+	// Of the catch-up under way: when it began in Unix nanoseconds (0 without
+	// one), its conversations, those read, and the messages read.
+	began, toRead, read, messages atomic.Int64
 }
+
+// begin begins to count a catch-up.
+func (c *accountCounters) begin(at time.Time) {
+	c.toRead.Store(0)
+	c.read.Store(0)
+	c.messages.Store(0)
+	c.began.Store(at.UnixNano())
+}
+
+// end ends the catch-up that began then, if no other has begun since.
+func (c *accountCounters) end(began time.Time) { c.began.CompareAndSwap(began.UnixNano(), 0) }
 
 // held is what waits until the history of a conversation was read.
 type held struct {
@@ -54,14 +87,18 @@ type held struct {
 	dropped, covered []*report
 	droppedFrom      int64 // the service's time of the oldest dropped message
 	needed           *need // what is to be read; nil before it is listed
+	begun            bool  // it is being read
 }
 
 // maxHeldBytes bounds what is kept of an account's messages, besides Config.MaxHeld.
 const maxHeldBytes = 32 << 20
 
 // holds says whether the unit has to wait for history.
-func (a *account) holds(u *unit) bool {
+func (a *account) holds(u *unit, limit int) bool {
 	if a.live || !a.handled || u.conv == "" {
+		return false
+	}
+	if u.about && a.heldCount >= maxHeldAbout*limit {
 		return false
 	}
 	if !a.listed {
@@ -77,7 +114,10 @@ func (a *account) hold(u *unit, limit int) {
 		h = &held{in: u.in}
 		a.held[u.conv] = h
 	}
-	if u.post == nil && !u.revoked && u.report != nil && a.history != nil &&
+	if h.needed != nil && !h.begun && len(h.units) == 0 && len(h.dropped) == 0 {
+		a.first = append(a.first, u.conv)
+	}
+	if u.post == nil && !u.about && u.report != nil && a.history != nil &&
 		(a.heldCount >= limit || a.heldBytes >= maxHeldBytes || len(h.dropped) > 0) {
 		if len(h.dropped) == 0 || u.at < h.droppedFrom {
 			h.droppedFrom = u.at

@@ -19,8 +19,10 @@ type appender struct {
 	later   []*unit   // to take before anything else in the next round
 	touched []*account
 
-	parked map[tim.GroupID]*parking
-	posts  []*post // that wait for what comes before their message, by deadline
+	parked  map[tim.GroupID]*parking
+	awaited map[mapping.Key]*waiting // what is about messages that are not there yet
+	waits   int                      // units in awaited
+	posts   []*post                  // that wait for what comes before their message, by deadline
 
 	err   error // what Run ends with
 	full  bool  // the journal takes no ordinary appends
@@ -30,7 +32,7 @@ type appender struct {
 func newAppender(in *Ingress) *appender {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
-	return &appender{in: in, draft: newDraft(in.seen), parked: make(map[tim.GroupID]*parking), timer: t}
+	return &appender{in: in, draft: newDraft(in.seen), parked: make(map[tim.GroupID]*parking), awaited: make(map[mapping.Key]*waiting), timer: t}
 }
 
 // run goes on until ctx ends or the journal fails.
@@ -79,8 +81,9 @@ func (a *appender) round(ctx context.Context) error {
 	clear(a.reports)
 	now := time.Now()
 	a.expireParked(ctx, now)
+	a.expireWaiting(now)
 	a.expirePosts(&a.batch)
-	a.noteProgress(all && len(a.parked) == 0)
+	a.noteProgress(all && len(a.parked) == 0 && len(a.awaited) == 0)
 	if a.err != nil {
 		return a.err
 	}
@@ -109,7 +112,7 @@ func (a *appender) takeReport(r *report) {
 // take puts a unit where it belongs: with what waits for history, with what
 // waits for an earlier sequence, or into the batch.
 func (a *appender) take(u *unit) {
-	if u.account != nil && u.account.holds(u) {
+	if u.account != nil && u.account.holds(u, a.in.cfg.MaxHeld) {
 		u.account.hold(u, a.in.cfg.MaxHeld)
 		return
 	}
@@ -129,19 +132,15 @@ func (a *appender) take(u *unit) {
 // order puts a unit into the batch, or with what waits for an earlier sequence
 // of its group.
 func (a *appender) order(u *unit) {
-	if u.group == "" {
+	switch {
+	case u.about:
+		a.orderAbout(u)
+		return
+	case u.group == "":
 		a.emit(u, false)
 		return
 	}
 	g := a.draft.group(u.group)
-	if u.revoked {
-		if p := a.parked[u.group]; p != nil && g != nil && u.seq > g.high {
-			a.insert(p, u)
-			return
-		}
-		a.emit(u, false)
-		return
-	}
 	switch g.placeOf(u.seq, u.at) {
 	case placeAhead:
 		a.park(u)
@@ -206,6 +205,9 @@ func (a *appender) emitFacts(u *unit, first bool) {
 	}
 	a.batch.close()
 	a.batch.settled = append(a.batch.settled, u)
+	if first && !u.about {
+		a.posted(u)
+	}
 }
 
 // record puts facts of the bridge's own into the batch, save those that are
@@ -317,6 +319,11 @@ func (a *appender) setTimer() {
 	for _, p := range a.parked {
 		if !p.reading && (next.IsZero() || p.deadline.Before(next)) {
 			next = p.deadline
+		}
+	}
+	for _, w := range a.awaited {
+		if next.IsZero() || w.deadline.Before(next) {
+			next = w.deadline
 		}
 	}
 	for _, p := range a.posts {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -36,7 +37,7 @@ import (
 // cannot read history at all. It can be called again at any time: what was
 // read is journaled, and the rest is read then.
 func (in *Ingress) CatchUp(ctx context.Context, account tim.UserID, client tim.Client, since time.Time) error {
-	c := catchUp{in: in, account: in.accountOf(account), since: seconds(since)}
+	c := catchUp{in: in, account: in.accountOf(account), since: seconds(since), began: time.Now()}
 	c.history, _ = client.(tim.History)
 	if err := in.doInTurn(ctx, c.begin); err != nil {
 		return err
@@ -44,7 +45,13 @@ func (in *Ingress) CatchUp(ctx context.Context, account tim.UserID, client tim.C
 	if c.history == nil {
 		return in.do(ctx, c.withoutHistory)
 	}
-	err := in.retry(ctx, func(ctx context.Context) (err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var told sync.WaitGroup
+	told.Go(func() { c.tellProgress(ctx) })
+	defer told.Wait()
+	defer cancel()
+	defer c.account.stats.end(c.began)
+	err := in.retry(ctx, c.account, func(ctx context.Context) (err error) {
 		c.list, err = c.history.Conversations(ctx)
 		return err
 	})
@@ -57,7 +64,34 @@ func (in *Ingress) CatchUp(ctx context.Context, account tim.UserID, client tim.C
 	if err := c.read(ctx); err != nil {
 		return err
 	}
-	return in.do(ctx, c.end)
+	if err := in.do(ctx, c.end); err != nil {
+		return err
+	}
+	if took := time.Since(c.began); took > quickCatchUp {
+		in.log.Info("caught up", "account", account, "conversations", c.total, "messages", c.account.stats.messages.Load(), "took", took.Round(time.Millisecond))
+	}
+	return nil
+}
+
+const (
+	// quickCatchUp is how long a catch-up takes of which nothing is said.
+	quickCatchUp = time.Second
+	// progressSaid is how often it is said how far a longer one has come.
+	progressSaid = 10 * time.Second
+)
+
+// tellProgress says now and then how far the catch-up has come, until ctx ends.
+func (c *catchUp) tellProgress(ctx context.Context) {
+	for wait := quickCatchUp; ; wait = progressSaid {
+		pause(ctx, wait)
+		if ctx.Err() != nil {
+			return
+		}
+		s := &c.account.stats
+		c.in.log.Info("catching up: what was said while the account was away is read from history", "account", c.account.user,
+			"conversations_read", s.read.Load(), "conversations", s.toRead.Load(), "messages", s.messages.Load(),
+			"messages_held", s.held.Load(), "since", time.Since(c.began).Round(time.Second))
+	}
 }
 
 // catchUp is one CatchUp under way. Its fields are written in the appender's
@@ -68,9 +102,12 @@ type catchUp struct {
 	history tim.History
 	since   int64
 	epoch   uint64
-	list    []tim.ConvInfo
-	newest  int64    // the service's time of the newest message in the list
-	convs   []string // subjects of the conversations to read
+	began   time.Time
+	list    []tim.ConvInfo // until it was looked through
+	newest  int64          // the service's time of the newest message in the list
+	convs   []string       // subjects of the conversations to read, by newest message; those before next are begun
+	next    int
+	total   int
 }
 
 // begin holds everything from here on.
@@ -79,6 +116,7 @@ func (c *catchUp) begin(a *appender) error {
 	acct.lose()
 	acct.history, acct.known = c.history, true
 	acct.catchUps++
+	acct.stats.begin(c.began)
 	c.epoch = acct.epoch
 	return nil
 }
@@ -125,8 +163,9 @@ func (c *catchUp) listed(a *appender) error {
 		// Of an earlier catch-up, which did not come to its end.
 		h.needed = nil
 		h.dropped = append(h.covered, h.dropped...)
-		h.covered = nil
+		h.covered, h.begun = nil, false
 	}
+	var changed []*unit
 	for i := range c.list {
 		conv, last := c.list[i].Conversation(), c.list[i].LastMsg
 		if last == nil || conv.Type != tim.ConvC2C && conv.Type != tim.ConvGroup {
@@ -140,23 +179,32 @@ func (c *catchUp) listed(a *appender) error {
 				acct.held[subject] = h
 			}
 			h.needed = &n
+			c.convs = append(c.convs, subject)
+		} else if u := c.in.changedUnit(acct, last); u != nil {
+			changed = append(changed, u)
 		}
 	}
-	acct.listed = true
+	c.list = nil // it can be long, and what it says is known now
+	acct.listed, acct.first = true, nil
+	a.takeChanged(changed)
 	for subject, h := range acct.held {
 		if h.needed == nil && len(h.dropped) > 0 {
 			n := c.needSince(s, h.in, subject)
 			n.since = min(n.since, h.droppedFrom)
 			h.needed = &n
-		}
-		if h.needed != nil {
 			c.convs = append(c.convs, subject)
-			continue
 		}
-		c.release(a, subject)
+		switch {
+		case h.needed == nil:
+			c.release(a, subject)
+		case len(h.units) > 0 || len(h.dropped) > 0:
+			acct.first = append(acct.first, subject)
+		}
 	}
+	slices.Sort(acct.first)
+	c.total = len(c.convs)
+	acct.stats.toRead.Store(int64(c.total))
 	acct.count()
-	slices.Sort(c.convs)
 	return nil
 }
 
@@ -240,35 +288,67 @@ func (c *catchUp) needOf(s *seen, conv tim.Conversation, subject string, last *t
 // read reads what is to be read, a few conversations at a time.
 func (c *catchUp) read(ctx context.Context) error {
 	group, ctx := errgroup.WithContext(ctx)
-	group.SetLimit(c.in.cfg.Readers)
-	for _, subject := range c.convs {
-		if ctx.Err() != nil {
-			break
-		}
-		group.Go(func() error { return c.readOne(ctx, subject) })
+	for range min(c.in.cfg.Readers, c.total) {
+		group.Go(func() error {
+			for {
+				r := reading{in: c.in, account: c.account, history: c.history}
+				err := c.in.do(ctx, func(a *appender) error { return c.beginNext(a, &r) })
+				if err != nil || r.subject == "" {
+					return err
+				}
+				if err := c.readOne(ctx, &r); err != nil {
+					return err
+				}
+				c.account.stats.read.Add(1)
+			}
+		})
 	}
 	return group.Wait()
 }
 
-// readOne reads a conversation, again if there was more of it than could be
-// held meanwhile, and lets it through.
-func (c *catchUp) readOne(ctx context.Context, subject string) error {
+// beginNext picks the conversation to read next, and says what is to be read
+// of it: one in which something new waits to be let through, else the one with
+// the newest message. None is left when r stays without a subject.
+func (c *catchUp) beginNext(a *appender, r *reading) error {
+	if err := c.current(); err != nil {
+		return err
+	}
+	acct := c.account
+	for len(acct.first) > 0 || c.next < len(c.convs) {
+		var subject string
+		if len(acct.first) > 0 {
+			subject, acct.first = acct.first[0], acct.first[1:]
+		} else {
+			subject = c.convs[c.next]
+			c.next++
+		}
+		if h := acct.held[subject]; h != nil && h.needed != nil && !h.begun {
+			h.begun = true
+			r.subject = subject
+			return c.beginRead(a, r)
+		}
+	}
+	return nil
+}
+
+// readOne reads a conversation that was begun, again if there was more of it
+// than could be held meanwhile, and lets it through.
+func (c *catchUp) readOne(ctx context.Context, r *reading) error {
 	for {
-		r := reading{in: c.in, account: c.account, history: c.history, subject: subject}
-		err := c.in.do(ctx, func(a *appender) error { return c.beginRead(a, &r) })
+		err := r.run(ctx)
+		if unreadable(err) {
+			err = c.in.do(ctx, func(a *appender) error { a.giveUp(r, err); return c.current() })
+		}
 		if err != nil {
 			return err
 		}
-		if err := r.run(ctx); unreadable(err) {
-			err = c.in.do(ctx, func(a *appender) error { a.giveUp(&r, err); return c.current() })
-			if err != nil {
-				return err
-			}
-		} else if err != nil {
-			return err
-		}
 		again := false
-		err = c.in.do(ctx, func(a *appender) (err error) { again, err = c.endRead(a, subject); return err })
+		err = c.in.do(ctx, func(a *appender) (err error) {
+			if again, err = c.endRead(a, r.subject); again {
+				err = c.beginRead(a, r)
+			}
+			return err
+		})
 		if err != nil || !again {
 			return err
 		}
@@ -277,9 +357,6 @@ func (c *catchUp) readOne(ctx context.Context, subject string) error {
 
 // beginRead says what is to be read of a conversation, as of now.
 func (c *catchUp) beginRead(a *appender, r *reading) error {
-	if err := c.current(); err != nil {
-		return err
-	}
 	h := c.account.held[r.subject]
 	h.covered = append(h.covered, h.dropped...)
 	h.dropped = nil
@@ -288,7 +365,7 @@ func (c *catchUp) beginRead(a *appender, r *reading) error {
 			h.needed.low, _ = g.missing()
 		}
 	}
-	r.conv, r.need = h.in, *h.needed
+	r.conv, r.need, r.changed = h.in, *h.needed, nil
 	r.need.force = len(h.covered) > 0
 	return nil
 }
@@ -352,7 +429,7 @@ func (c *catchUp) end(a *appender) error {
 		p.Floor, p.Through = s.floor, max(s.through, c.newest)
 	}
 	a.progress(p)
-	acct.live, acct.listed = true, true
+	acct.live, acct.listed, acct.first = true, true, nil
 	for subject := range acct.held {
 		c.release(a, subject)
 	}

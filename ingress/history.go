@@ -53,14 +53,34 @@ type reading struct {
 	conv    tim.Conversation
 	subject string
 	need    need
+	// changed are messages that are recorded and were revoked or modified since,
+	// as far as what had to be read shows it, newest first.
+	changed []*unit
 }
 
 // page is where a page of history was read, and what was in it while it is kept.
 type page struct {
-	before *tim.Message // the query
-	oldest *tim.Message // where the page ends
-	units  []*unit      // newest first; nil when they are to be read again
+	before *spot   // the query
+	oldest *spot   // where the page ends
+	units  []*unit // newest first; nil when they are to be read again
 	bytes  int
+}
+
+// spot is where a message lies in a conversation: what history needs to know of
+// it to go on from there. Many are kept where much has to be read.
+type spot struct {
+	time, seq, rand uint64
+	id              tim.MessageID
+}
+
+func spotOf(m *tim.Message) *spot { return &spot{m.ServerTime, m.Seq, m.Rand, m.MsgID} }
+
+// in is the message that a query names; nil for none.
+func (s *spot) in(conv tim.Conversation) *tim.Message {
+	if s == nil {
+		return nil
+	}
+	return &tim.Message{ConvType: conv.Type, ConvID: conv.ID, ServerTime: s.time, Seq: s.seq, Rand: s.rand, MsgID: s.id}
 }
 
 // run reads. It returns an error when the history could not be read, with
@@ -77,6 +97,12 @@ func (r *reading) run(ctx context.Context) error {
 	pages, end, err := r.back(ctx)
 	if err != nil {
 		return err
+	}
+	if len(r.changed) > 0 {
+		err := r.in.do(ctx, func(a *appender) error { a.takeChanged(r.changed); return nil })
+		if err != nil {
+			return err
+		}
 	}
 	return r.forward(ctx, pages, end)
 }
@@ -114,13 +140,13 @@ func (n *need) recorded(s *seen, k mapping.Key) bool {
 // that are needed, and of the others where they are. end is history's oldest
 // message if it ended before what is recorded was reached, else nil.
 func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error) {
-	var before *tim.Message
+	var before *spot
 	if r.need.group && r.need.high != 0 {
-		before = &tim.Message{ConvType: r.conv.Type, ConvID: r.conv.ID, Seq: r.need.high + 1}
+		before = &spot{seq: r.need.high + 1}
 	}
 	kept, keptBytes := 0, 0 // the pages from kept on have their units
 	for {
-		msgs, err := r.in.messages(ctx, r.history, r.conv, before)
+		msgs, err := r.in.messages(ctx, r.account, r.history, r.conv, before.in(r.conv))
 		if err != nil {
 			return nil, nil, err
 		}
@@ -129,6 +155,11 @@ func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error)
 		for i := range msgs {
 			if r.reached(&msgs[i]) {
 				done = true
+				for k := i; k < len(msgs); k++ {
+					if u := r.in.changedUnit(r.account, &msgs[k]); u != nil {
+						r.changed = append(r.changed, u)
+					}
+				}
 				msgs = msgs[:i]
 				end = nil
 				break
@@ -136,7 +167,7 @@ func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error)
 			if u := r.unit(&msgs[i]); u != nil {
 				p.units = append(p.units, u)
 				p.bytes += u.bytes
-				p.oldest = locate(&msgs[i])
+				p.oldest = spotOf(&msgs[i])
 				end = u
 			}
 		}
@@ -150,13 +181,8 @@ func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error)
 		if done {
 			return pages, end, nil
 		}
-		before = locate(&msgs[len(msgs)-1])
+		before = spotOf(&msgs[len(msgs)-1])
 	}
-}
-
-// locate is what history needs to know of a message to go on from it.
-func locate(m *tim.Message) *tim.Message {
-	return &tim.Message{ConvType: m.ConvType, ConvID: m.ConvID, ServerTime: m.ServerTime, Seq: m.Seq, Rand: m.Rand, MsgID: m.MsgID}
 }
 
 // reached says whether the message, and so all that is older, is not needed.
@@ -219,7 +245,7 @@ func (r *reading) forward(ctx context.Context, pages []page, end *unit) error {
 func (r *reading) again(ctx context.Context, p *page) ([]*unit, error) {
 	var units []*unit
 	for before := p.before; ; {
-		msgs, err := r.in.messages(ctx, r.history, r.conv, before)
+		msgs, err := r.in.messages(ctx, r.account, r.history, r.conv, before.in(r.conv))
 		if err != nil {
 			return nil, err
 		}
@@ -231,24 +257,24 @@ func (r *reading) again(ctx context.Context, p *page) ([]*unit, error) {
 			if u := r.unit(m); u != nil {
 				units = append(units, u)
 			}
-			if m.Seq == p.oldest.Seq && m.Rand == p.oldest.Rand && m.ServerTime == p.oldest.ServerTime {
+			if m.Seq == p.oldest.seq && m.Rand == p.oldest.rand && m.ServerTime == p.oldest.time {
 				return units, nil
 			}
 		}
 		if len(msgs) < pageSize {
 			return units, nil
 		}
-		before = locate(&msgs[len(msgs)-1])
+		before = spotOf(&msgs[len(msgs)-1])
 	}
 }
 
 // older says whether a message was sent before another, as far as the service
 // tells.
-func (r *reading) older(m, than *tim.Message) bool {
-	if r.need.group && m.Seq != 0 && than.Seq != 0 {
-		return m.Seq < than.Seq
+func (r *reading) older(m *tim.Message, than *spot) bool {
+	if r.need.group && m.Seq != 0 && than.seq != 0 {
+		return m.Seq < than.seq
 	}
-	return m.ServerTime < than.ServerTime
+	return m.ServerTime < than.time
 }
 
 const notInHistory = "it is not in the conversation's history"
@@ -264,6 +290,7 @@ func (r *reading) high() uint64 {
 // takeRead takes units that were read from history, oldest first.
 func (a *appender) takeRead(r *reading, units []*unit) {
 	a.in.counters.read.Add(uint64(len(units)))
+	r.account.stats.messages.Add(int64(len(units)))
 	for _, u := range units {
 		if u.group != "" && u.seq > 1 {
 			a.tellThrough(r.account.user, u.group, max(r.need.low, 1), u.seq-1, notInHistory)
@@ -272,20 +299,35 @@ func (a *appender) takeRead(r *reading, units []*unit) {
 	}
 }
 
+// takeChanged takes messages that are recorded, for what has become of them
+// since, newest first.
+func (a *appender) takeChanged(units []*unit) {
+	for _, u := range slices.Backward(units) {
+		a.order(u)
+	}
+}
+
 // messages reads one page, again and again until the service answers, or says
 // that it never will.
-func (in *Ingress) messages(ctx context.Context, h tim.History, conv tim.Conversation, before *tim.Message) (msgs []tim.Message, err error) {
-	err = in.retry(ctx, func(ctx context.Context) error {
+func (in *Ingress) messages(ctx context.Context, acct *account, h tim.History, conv tim.Conversation, before *tim.Message) (msgs []tim.Message, err error) {
+	err = in.retry(ctx, acct, func(ctx context.Context) error {
 		msgs, err = h.Messages(ctx, conv, tim.HistoryQuery{Before: before, Count: pageSize})
 		return err
 	})
 	return msgs, err
 }
 
-// retry repeats a call while that can help.
-func (in *Ingress) retry(ctx context.Context, call func(context.Context) error) error {
+// retry repeats a call while that can help. When the service says that an
+// account asks too often, or to wait, all of the account's readers do.
+func (in *Ingress) retry(ctx context.Context, acct *account, call func(context.Context) error) error {
 	wait := in.cfg.RetryMin
 	for {
+		for quiet := acct.quiet(); quiet > 0 && ctx.Err() == nil; quiet = acct.quiet() {
+			pause(ctx, quiet)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
 		callCtx, cancel := context.WithTimeout(ctx, callTimeout)
 		err := call(callCtx)
 		timedOut := callCtx.Err() != nil
@@ -303,6 +345,9 @@ func (in *Ingress) retry(ctx context.Context, call func(context.Context) error) 
 		after := wait/2 + rand.N(wait/2+1)
 		if ok {
 			after = max(after, e.RetryAfter)
+			if e.RetryAfter > 0 || tooOften(e.Code) {
+				acct.beQuiet(after)
+			}
 		}
 		in.log.Debug("history is read again later", "in", after, "error", err)
 		pause(ctx, after)
@@ -311,6 +356,15 @@ func (in *Ingress) retry(ctx context.Context, call func(context.Context) error) 
 		}
 		wait = min(2*wait, in.cfg.RetryMax)
 	}
+}
+
+// tooOften says whether a code means that calls come too fast.
+func tooOften(c tim.Code) bool {
+	switch c {
+	case tim.CodeSDKCommAPICallFrequencyLimit, tim.CodeSvrGroupFreqLimit, tim.CodeSvrSSOFreqLimit, tim.CodeSvrSSOFrequencyLimit:
+		return true
+	}
+	return false
 }
 
 // unreadable says that the service will never let this conversation's history

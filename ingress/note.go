@@ -105,7 +105,9 @@ func noteOfEvent(e *event.Event, key mapping.Key) (note, error) {
 		if !data.Event.Time.IsZero() {
 			of.SetTime(data.Event.Time)
 		}
-		if of.Type() == mapping.TypeMessagePosted || of.Type() == mapping.TypeMessageRevoked {
+		switch of.Type() {
+		case mapping.TypeMessagePosted, mapping.TypeMessageRevoked, mapping.TypeMessageModified, mapping.TypeMessageRead,
+			mapping.TypeUserStatusChanged, mapping.TypeUserProfileChanged:
 			return noteOfEvent(&of, mapping.KeyOfEvent(&of))
 		}
 	case mapping.TypeJournalDamaged:

@@ -23,6 +23,8 @@ type parking struct {
 	far     uint64
 	dropped []*report
 
+	after []*unit // what is about the group's messages, without saying which
+
 	start    bool // the group is unknown, and starts with the first of the units
 	draining bool // unpark is at work on it
 }
@@ -100,7 +102,8 @@ func (a *appender) unpark(id tim.GroupID) {
 	for len(p.units) > 0 {
 		u := p.units[0]
 		g := a.draft.group(id)
-		if g != nil && g.placeOf(u.seq, u.at) == placeAhead || g == nil && a.mayStartBefore(u) {
+		if u.about && g != nil && u.seq > g.high ||
+			!u.about && (g != nil && g.placeOf(u.seq, u.at) == placeAhead || g == nil && a.mayStartBefore(u)) {
 			break
 		}
 		p.units = slices.Delete(p.units, 0, 1)
@@ -116,9 +119,24 @@ func (a *appender) unpark(id tim.GroupID) {
 	}
 	if len(p.units) == 0 && len(p.dropped) == 0 {
 		delete(a.parked, id)
+		a.in.counters.waiting.Add(-int64(len(p.after)))
+		for _, u := range p.after {
+			a.orderAbout(u)
+		}
 		return
 	}
 	a.waitFor(p, id)
+}
+
+// next is the lowest sequence of a message that is parked, one more than the
+// highest that something parked is about when there is none.
+func (p *parking) next() uint64 {
+	for _, u := range p.units {
+		if !u.about {
+			return u.seq
+		}
+	}
+	return p.units[len(p.units)-1].seq + 1
 }
 
 // expireParked reads gaps from history that were waited for long enough.
@@ -135,7 +153,7 @@ func (a *appender) readGap(ctx context.Context, id tim.GroupID, p *parking, now 
 	g := a.draft.group(id)
 	through := p.far
 	if len(p.units) > 0 {
-		through = p.units[0].seq - 1
+		through = p.next() - 1
 	}
 	if g != nil && through <= g.high {
 		a.unpark(id)
@@ -236,7 +254,7 @@ func (a *appender) tellThrough(user tim.UserID, id tim.GroupID, first, through u
 		}
 		last := through
 		if p := a.parked[id]; p != nil && len(p.units) > 0 {
-			next := p.units[0].seq
+			next := p.next()
 			if next <= g.high+1 {
 				a.unpark(id)
 				continue

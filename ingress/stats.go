@@ -50,6 +50,11 @@ type AccountStats struct {
 	// Conversations of which messages are held, or that are to be read; Held
 	// is the number of these messages.
 	Conversations, Held int
+	// CatchUpSince is when the catch-up under way began, zero without one;
+	// CatchUpTotal are the conversations that it has to read, CatchUpRead those
+	// of them that it has read.
+	CatchUpSince              time.Time
+	CatchUpTotal, CatchUpRead int
 	// Through is as [Ingress.LastConnected].
 	Through time.Time
 }
@@ -93,11 +98,16 @@ func (in *Ingress) Stats() Stats {
 	s.Full, s.FullSince = !in.fullSince.IsZero(), in.fullSince
 	s.Seen, s.Groups, s.Horizon = in.seen.hashes.count, len(in.seen.groups), timeOf(in.seen.forgotten)
 	for user, a := range in.accounts {
-		s.Accounts[user] = AccountStats{
+		of := AccountStats{
 			CatchingUp:    !a.stats.live.Load(),
 			Conversations: int(a.stats.conversations.Load()),
 			Held:          int(a.stats.held.Load()),
 		}
+		if began := a.stats.began.Load(); began != 0 {
+			of.CatchUpSince = time.Unix(0, began)
+			of.CatchUpTotal, of.CatchUpRead = int(a.stats.toRead.Load()), int(a.stats.read.Load())
+		}
+		s.Accounts[user] = of
 	}
 	for user, known := range in.seen.accounts {
 		a, handled := s.Accounts[user]

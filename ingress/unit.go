@@ -24,10 +24,14 @@ type unit struct {
 	conv string
 	in   tim.Conversation
 	// group and seq are set for a message that counts in a group's sequence;
-	// for a revocation, of the message that is revoked.
-	group   tim.GroupID
-	seq     uint64
-	revoked bool
+	// for what is about a message, of that one, seq 0 where it does not say which.
+	group tim.GroupID
+	seq   uint64
+	// about: it is about a message or a conversation, and in no history. of is
+	// the message's key, where it is known; waited that it was waited for.
+	about  bool
+	of     mapping.Key
+	waited bool
 
 	account *account // who was told, or who sent it; nil for the bridge's own
 	report  *report  // what it came with, nil when it did not come as a report
@@ -81,6 +85,27 @@ func (in *Ingress) translate(acct *account, r tim.Report) *report {
 		for _, l := range e.Locators {
 			rep.add(in.revokedUnit(o, acct, l))
 		}
+	case tim.MessagesModified:
+		for i := range e.Messages {
+			rep.add(in.modifiedUnit(o, acct, &e.Messages[i]))
+		}
+	case tim.MessagesRead:
+		for _, receipt := range e.Receipts {
+			rep.add(in.readUnit(o, acct, receipt))
+		}
+	case tim.GroupTipped:
+		rep.add(in.tipUnit(o, acct, e.Tip))
+	case tim.StatusesChanged:
+		for _, status := range e.Statuses {
+			rep.add(in.statusUnit(o, acct, status))
+		}
+	case tim.ProfilesChanged:
+		for _, profile := range e.Profiles {
+			rep.add(in.profileUnit(o, acct, e.Callback(), profile))
+		}
+	case tim.SelfProfileChanged:
+		rep.add(in.profileUnit(o, acct, e.Callback(), e.Profile))
+	case tim.UploadProgress: // of no use to anybody later
 	case tim.KickedOffline:
 		rep.lost = true
 		rep.add(in.accountUnit(o, acct, mapping.AccountKickedOffline{}))
@@ -116,10 +141,7 @@ func (r *report) add(u *unit) {
 // messageUnit maps a message; nil when it says nothing.
 func (in *Ingress) messageUnit(o mapping.Observation, acct *account, m *tim.Message) *unit {
 	o.Cause = in.causeOf(acct.user, m)
-	facts, err := mapping.FromMessage(o, *m)
-	if errors.Is(err, mapping.ErrNoIdentity) {
-		facts, err = mapping.FromMessage(withID(o), *m)
-	}
+	facts, err := factsOf(o, m)
 	if err != nil {
 		return in.unmappable(o, acct, tim.MessagesReceived{}.Callback(), m, err)
 	}
@@ -133,6 +155,24 @@ func (in *Ingress) messageUnit(o mapping.Observation, acct *account, m *tim.Mess
 	u.place(facts[0], m.Conversation(), m.IsOnlineMsg)
 	u.tellBy(m.Sender)
 	return u
+}
+
+// factsOf are the facts of a message, with its modification if it comes out of
+// history as modified: it may have been recorded as it was before.
+func factsOf(o mapping.Observation, m *tim.Message) ([]mapping.Fact, error) {
+	facts, err := mapping.FromMessage(o, *m)
+	if errors.Is(err, mapping.ErrNoIdentity) {
+		facts, err = mapping.FromMessage(withID(o), *m)
+	}
+	if err != nil || len(facts) == 0 || m.Version == 0 || mapping.KeyOfModified(o.Account, *m).Kind == mapping.KeyNone {
+		return facts, err
+	}
+	o.Cause = nil // it is behind the message, not behind what was made of it
+	modified, err := mapping.FromModified(o, *m)
+	if err != nil {
+		return nil, err
+	}
+	return append(facts, modified), nil
 }
 
 // tellBy notes who sent a one-to-one message.
@@ -155,24 +195,6 @@ func (u *unit) place(first mapping.Fact, conv tim.Conversation, online bool) {
 	if !online && (u.group != "" || conv.Type == tim.ConvC2C) {
 		u.conv, u.in = first.Event.Subject(), conv
 	}
-}
-
-func (in *Ingress) revokedUnit(o mapping.Observation, acct *account, l tim.MsgLocator) *unit {
-	f, err := mapping.FromRevoked(o, l)
-	if err != nil {
-		return in.unmappable(o, acct, tim.MessagesRevoked{}.Callback(), l, err)
-	}
-	u := &unit{account: acct, revoked: true}
-	if err := in.fill(u, []mapping.Fact{f}); err != nil {
-		return in.unmappable(o, acct, tim.MessagesRevoked{}.Callback(), l, err)
-	}
-	if f.Event.Type() == mapping.TypeMessageRevoked {
-		u.conv, u.in = f.Event.Subject(), l.Conversation()
-		if l.ConvType == tim.ConvGroup {
-			u.group, u.seq = tim.GroupID(l.ConvID), l.Seq
-		}
-	}
-	return u
 }
 
 func (in *Ingress) accountUnit(o mapping.Observation, acct *account, what mapping.AccountEvent) *unit {
@@ -280,7 +302,7 @@ func (in *Ingress) makeLate(u *unit) {
 		return
 	}
 	o := mapping.Observation{App: in.deps.App, Account: u.account.user, Cause: u.cause, Late: true}
-	facts, err := mapping.FromMessage(o, *u.message)
+	facts, err := factsOf(o, u.message)
 	if err == nil {
 		again := *u
 		if err = in.fill(&again, facts); err == nil {
