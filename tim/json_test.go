@@ -249,6 +249,24 @@ func TestElementsByPointer(t *testing.T) {
 	}
 }
 
+func TestUnknownElemKeepsWhatItIs(t *testing.T) {
+	var e tim.UnknownElem
+	if err := json.Unmarshal([]byte(` {"elem_type":40, "x":[1]} `), &e); err != nil || e.Type != 40 || string(e.Raw) != `{"elem_type":40, "x":[1]}` {
+		t.Errorf("read as %v %s, %v", e.Type, e.Raw, err)
+	}
+	if err := e.UnmarshalJSON([]byte(`{"elem_type":`)); err == nil {
+		t.Error("half an element is taken")
+	}
+}
+
+func TestLocatorOfAMessage(t *testing.T) {
+	msg := tim.Message{ConvID: "bob", ConvType: tim.ConvC2C, ServerTime: 1, Seq: 2, Rand: 3, UniqueID: 4, IsFromSelf: true, Status: tim.MsgRevoked}
+	want := tim.MsgLocator{ConvID: "bob", ConvType: tim.ConvC2C, Time: 1, Seq: 2, Rand: 3, UniqueID: 4, IsSelf: true, IsRevoked: true}
+	if got := msg.Locator(); !reflect.DeepEqual(got, want) || got.Conversation() != tim.C2C("bob") || msg.Conversation() != tim.C2C("bob") {
+		t.Errorf("named by %+v", got)
+	}
+}
+
 func TestUnmarshalReplacesEverything(t *testing.T) {
 	msg := tim.Message{ConvID: "old", Seq: 4, Extra: map[string]json.RawMessage{"x": json.RawMessage(`1`)}}
 	if err := json.Unmarshal([]byte(`{"message_elem_array":[]}`), &msg); err != nil {

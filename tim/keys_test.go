@@ -3,6 +3,7 @@ package tim_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"go/ast"
 	"go/constant"
 	"go/parser"
@@ -222,6 +223,77 @@ func TestEveryValueOfTheSDKsEnumerationsIsAConstant(t *testing.T) {
 			t.Errorf("%s: no constant for %s", enum, name)
 		}
 	}
+}
+
+// enumerations are all enumerations of the SDK that the package has, by the SDK's name.
+var enumerations = map[string]fmt.Stringer{
+	"TIMConvType":                     tim.ConvType(0),
+	"TIMReceiveMessageOpt":            tim.ReceiveMessageOpt(0),
+	"TIMNetworkStatus":                tim.NetworkStatus(0),
+	"TIMGenderType":                   tim.GenderType(0),
+	"TIMProfileAddPermission":         tim.ProfileAddPermission(0),
+	"TIMMsgStatus":                    tim.MsgStatus(0),
+	"TIMMsgPriority":                  tim.MsgPriority(0),
+	"TIMPlatform":                     tim.Platform(0),
+	"TIMElemType":                     tim.ElemType(0),
+	"TIMImageLevel":                   tim.ImageLevel(0),
+	"TIMConversationMarkType":         tim.ConvMark(0),
+	"TIMOfflinePushFlag":              tim.OfflinePushFlag(0),
+	"TIMIOSOfflinePushType":           tim.IOSOfflinePushType(0),
+	"TIMAndroidOfflinePushNotifyMode": tim.AndroidOfflinePushNotifyMode(0),
+	"TIMGroupReportType":              tim.GroupReportType(0),
+	"TIMGroupAtType":                  tim.GroupAtType(0),
+	"TIMGroupTipGroupChangeFlag":      tim.GroupTipGroupChangeFlag(0),
+	"TIMGroupTipType":                 tim.GroupTipType(0),
+	"TIMGroupType":                    tim.GroupType(0),
+	"TIMGroupAddOption":               tim.GroupAddOption(0),
+	"TIMGroupMemberRole":              tim.GroupMemberRole(0),
+	"HandleGroupMemberResult":         tim.HandleGroupMemberResult(0),
+	"TIMGroupJoinType":                tim.GroupJoinType(0),
+	"TIMUserStatusType":               tim.UserStatusType(0),
+	"TIMGroupModifyInfoFlag":          tim.GroupModifyInfoFlag(0),
+	"TIMGroupMemberRoleFlag":          tim.GroupMemberRoleFlag(0),
+	"TIMGroupMemberInfoFlag":          tim.GroupMemberInfoFlag(0),
+	"TIMGroupMemberModifyInfoFlag":    tim.GroupMemberModifyInfoFlag(0),
+	"TIMGroupPendencyType":            tim.GroupPendencyType(0),
+	"TIMGroupPendencyHandle":          tim.GroupPendencyHandle(0),
+	"TIMGroupPendencyHandleResult":    tim.GroupPendencyHandleResult(0),
+}
+
+func TestEveryValueHasAWord(t *testing.T) {
+	word := regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
+	for _, line := range tsv(t, "testdata/enums.tsv") {
+		enum := enumerations[line[0]]
+		if enum == nil {
+			t.Errorf("%s is not among the enumerations", line[0])
+			continue
+		}
+		if got := stringOf(t, enum, line[2]); !word.MatchString(got) {
+			t.Errorf("%s prints as %q", line[1], got)
+		}
+	}
+	for name, enum := range enumerations {
+		typ := reflect.TypeOf(enum).Name()
+		if got := stringOf(t, enum, "1048576"); !strings.HasPrefix(got, typ+"(") { // nobody has that
+			t.Errorf("a value that %s does not have prints as %q", name, got)
+		}
+	}
+}
+
+// stringOf prints a value as one of an enumeration.
+func stringOf(t *testing.T, enum fmt.Stringer, value string) string {
+	t.Helper()
+	v := reflect.New(reflect.TypeOf(enum)).Elem()
+	n, err := strconv.ParseInt(value, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if v.CanInt() {
+		v.SetInt(n)
+	} else {
+		v.SetUint(uint64(n))
+	}
+	return v.Interface().(fmt.Stringer).String()
 }
 
 // number is the value of a literal, "?" of anything else.
