@@ -19,6 +19,8 @@ type service struct {
 	calls    []call
 	groups   map[tim.GroupID]tim.UserID // owner
 	revoked  map[uint64]bool
+	rooms    map[tim.GroupID]*room
+	users    users
 
 	// script is asked before each call is carried out; nil lets it go well.
 	script func(c call) answer
@@ -50,7 +52,10 @@ type answer struct {
 }
 
 func newService() *service {
-	return &service{groups: map[tim.GroupID]tim.UserID{}, revoked: map[uint64]bool{}, window: 2 * time.Minute}
+	return &service{
+		groups: map[tim.GroupID]tim.UserID{}, revoked: map[uint64]bool{}, window: 2 * time.Minute, rooms: map[tim.GroupID]*room{},
+		users: users{read: map[tim.Conversation]uint64{}, receipts: map[uint64]int{}},
+	}
 }
 
 func (s *service) enter(ctx context.Context, c call) (answer, error) {
@@ -96,11 +101,7 @@ func (s *service) called(op string) []call {
 // client gives a full client: it carries randoms and reads history.
 func (s *service) client(account tim.UserID) tim.Client {
 	c := plain{s: s, account: account}
-	return struct {
-		plain
-		resender
-		history
-	}{c, resender{s}, history{c}}
+	return able{c, resender{s}, history{c}}
 }
 
 // withoutRandoms is a client that chooses the random itself.
