@@ -392,6 +392,9 @@ func (d *device) create(p tim.CreateGroupParam) tim.GroupID {
 	return r.GroupID
 }
 
+// groups is what the device can do with groups.
+func (d *device) groups() tim.Groups { return d.Client.(tim.Groups) }
+
 func members(users ...tim.UserID) []tim.GroupMemberInfo {
 	var list []tim.GroupMemberInfo
 	for _, u := range users {
