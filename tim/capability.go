@@ -40,12 +40,12 @@ type Reader interface {
 	MarkRead(ctx context.Context, conv Conversation, upTo *Message) error
 
 	// SendReadReceipts says of messages of groups and one-to-one talks that
-	// were sent with NeedReadReceipt that the account has read them. Their
-	// senders are told by [MessagesRead]. Mirrors TIMMsgSendMessageReadReceipts.
+	// were sent with NeedReadReceipt that the account has read them, at most
+	// 30 at a time. Their senders are told by [MessagesRead]. Mirrors TIMMsgSendMessageReadReceipts.
 	SendReadReceipts(ctx context.Context, msgs []Message) error
 
-	// ReadReceipts asks how many have read messages that the account sent.
-	// Mirrors TIMMsgGetMessageReadReceipts.
+	// ReadReceipts asks how many have read messages that the account sent, at
+	// most 30 at a time. Mirrors TIMMsgGetMessageReadReceipts.
 	ReadReceipts(ctx context.Context, msgs []Message) ([]MessageReceipt, error)
 }
 
@@ -58,14 +58,16 @@ type BatchSender interface {
 
 // Groups is a [Client] that can look at groups, change them, and come and go.
 type Groups interface {
-	// JoinGroup asks to join a group. Where the group's owner has to agree,
-	// it returns nil once the request was made. Mirrors TIMGroupJoin.
+	// JoinGroup asks to join a group, with a hello of at most 1000 bytes.
+	// Where the group's owner or an administrator has to agree, it returns nil
+	// once the request was made. Mirrors TIMGroupJoin.
 	JoinGroup(ctx context.Context, group GroupID, hello string) error
 
 	// QuitGroup leaves a group. Mirrors TIMGroupQuit.
 	QuitGroup(ctx context.Context, group GroupID) error
 
-	// JoinedGroups lists the groups that the account is in.
+	// JoinedGroups lists the groups that the account is in, but those that
+	// keep no history (AVChatRoom and BChatRoom).
 	// Mirrors TIMGroupGetJoinedGroupList.
 	JoinedGroups(ctx context.Context) ([]GroupBaseInfo, error)
 
@@ -77,7 +79,8 @@ type Groups interface {
 	// whether all are muted, or, alone, its owner. Mirrors TIMGroupModifyGroupInfo.
 	ModifyGroup(ctx context.Context, param GroupModifyInfoParam) error
 
-	// Members lists members. Mirrors TIMGroupGetMemberInfoList.
+	// Members lists members, at most 500 of those that are named, else page by
+	// page. Mirrors TIMGroupGetMemberInfoList.
 	Members(ctx context.Context, param GroupGetMemberInfoListParam) (GroupGetMemberInfoListResult, error)
 
 	// ModifyMember changes what param.ModifyFlag names: a member's role, for how
@@ -111,7 +114,8 @@ type Presence interface {
 	// Mirrors TIMGetUserStatus.
 	Statuses(ctx context.Context, users []UserID) ([]UserStatus, error)
 
-	// SetStatus sets the account's own words, "" to take them back.
+	// SetStatus sets the account's own words, at most 100 bytes, "" to take
+	// them back.
 	// Mirrors TIMSetSelfStatus.
 	SetStatus(ctx context.Context, custom string) error
 

@@ -97,7 +97,7 @@ type GroupMemberInfoCustomString struct {
 type GroupInviteMemberParam struct {
 	GroupID     GroupID  `json:"group_invite_member_param_group_id"`
 	Identifiers []UserID `json:"group_invite_member_param_identifier_array"`    // at most 100
-	UserData    string   `json:"group_invite_member_param_user_data,omitempty"` // goes to those who are told
+	UserData    string   `json:"group_invite_member_param_user_data,omitempty"` // goes to those who are told; at most 1000 bytes
 
 	// Extra is as in [Message].
 	Extra map[string]json.RawMessage `json:"-"`
@@ -118,7 +118,7 @@ type GroupInviteMemberResult struct {
 type GroupDeleteMemberParam struct {
 	GroupID     GroupID  `json:"group_delete_member_param_group_id"`
 	Identifiers []UserID `json:"group_delete_member_param_identifier_array"`    // at most 100
-	UserData    string   `json:"group_delete_member_param_user_data,omitempty"` // the reason
+	UserData    string   `json:"group_delete_member_param_user_data,omitempty"` // the reason; at most 1000 bytes
 	Duration    uint32   `json:"group_delete_member_param_duration,omitempty"`  // seconds they may not come back, where the type has it
 
 	// Extra is as in [Message].

@@ -12,8 +12,8 @@ type GroupPendency struct {
 	FromIdentifier UserID `json:"group_pendency_form_identifier,omitempty"`
 	FromNickName   string `json:"group_pendency_from_nick_name,omitempty"`
 	FromFaceURL    string `json:"group_pendency_from_face_url,omitempty"`
-	// ToIdentifier is who is invited; of a request to join, empty until it is
-	// decided, then who decided.
+	// ToIdentifier is who is invited. Of a request to join it does not count:
+	// services leave it empty, or name who asks, or who decides.
 	ToIdentifier UserID              `json:"group_pendency_to_identifier,omitempty"`
 	AddTime      uint64              `json:"group_pendency_add_time,omitempty"` // seconds since 1970
 	PendencyType GroupPendencyType   `json:"group_pendency_pendency_type"`
@@ -39,8 +39,8 @@ type GroupPendency struct {
 type GroupPendencyOption struct {
 	// StartTime is 0 for the newest, else NextStartTime of the page before.
 	StartTime uint64 `json:"group_pendency_option_start_time"`
-	// MaxLimited is how many are wanted; 0 leaves it to the service, which may
-	// also return fewer.
+	// MaxLimited is how many are wanted, at most 100; 0 leaves it to the
+	// service, which may also return fewer.
 	MaxLimited uint64 `json:"group_pendency_option_max_limited,omitempty"`
 
 	// Extra is as in [Message].

@@ -97,7 +97,7 @@ type Message struct {
 	HasRiskContent                  bool   `json:"message_has_risk_content,omitempty"`
 	RiskTypeIdentified              uint64 `json:"message_risk_type_identified,omitempty"`
 	// TargetGroupMembers are the only members of the group who get the
-	// message; empty means all.
+	// message, at most 50; empty means all.
 	TargetGroupMembers []UserID `json:"message_target_group_member_array,omitempty"`
 	// OfflinePushConfig nil pushes to offline devices as the elements say.
 	OfflinePushConfig *OfflinePushConfig `json:"message_offline_push_config,omitempty"`
