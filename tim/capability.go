@@ -41,7 +41,8 @@ type Reader interface {
 
 	// SendReadReceipts says of messages of groups and one-to-one talks that
 	// were sent with NeedReadReceipt that the account has read them, at most
-	// 30 at a time. Their senders are told by [MessagesRead]. Mirrors TIMMsgSendMessageReadReceipts.
+	// 30 at a time. Their senders are told by [MessagesRead].
+	// Mirrors TIMMsgSendMessageReadReceipts.
 	SendReadReceipts(ctx context.Context, msgs []Message) error
 
 	// ReadReceipts asks how many have read messages that the account sent, at
