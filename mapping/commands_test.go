@@ -1,8 +1,11 @@
 package mapping_test
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -51,21 +54,28 @@ func TestToCommandOfEveryExample(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			payloads := 0
-			for _, set := range []bool{cmd.Send != nil, cmd.Revoke != nil, cmd.CreateGroup != nil, cmd.Invite != nil, cmd.RemoveMember != nil, cmd.Dismiss != nil} {
-				if set {
-					payloads++
-				}
+			set := payloadsOf(cmd)
+			if len(set) != 1 || cmd.Content == [32]byte{} {
+				t.Errorf("payloads %v", set)
 			}
-			if payloads != 1 || cmd.Content == [32]byte{} {
-				t.Errorf("%d payloads", payloads)
-			}
-			golden(t, "commands/"+s.Name+".json", indent(t, struct {
-				Verb, Lane string
-				mapping.Command
-			}{cmd.Verb(), cmd.OutcomeSubject(), cmd}))
+			golden(t, "commands/"+s.Name+".json", indent(t, map[string]any{
+				"Verb": cmd.Verb(), "Lane": cmd.OutcomeSubject(), "Ref": cmd.Ref(), "Conversation": cmd.Conversation,
+				"Expiry": cmd.Expiry, "Content": hex.EncodeToString(cmd.Content[:]), "Payload": set,
+			}))
 		})
 	}
+}
+
+// payloadsOf are the pointers of a command that are set.
+func payloadsOf(cmd mapping.Command) map[string]any {
+	out := make(map[string]any)
+	v := reflect.ValueOf(cmd)
+	for i := range v.NumField() {
+		if f := v.Field(i); f.Kind() == reflect.Pointer && !f.IsNil() {
+			out[v.Type().Field(i).Name] = f.Interface()
+		}
+	}
+	return out
 }
 
 func TestToCommand(t *testing.T) {
@@ -225,7 +235,88 @@ func TestToCommandRejects(t *testing.T) {
 		}, mapping.RejectElementNotSendable, "/elements/1", "group_tips"},
 		{"report", func(t *testing.T) *event.Event { return commandEvent(t, send, element(`{"type":"group_report"}`)) }, mapping.RejectElementNotSendable, "/elements/1", "group_report"},
 		{"unknown element", func(t *testing.T) *event.Event { return commandEvent(t, send, element(`{"type":"unknown","raw":1}`)) }, mapping.RejectElementNotSendable, "/elements/1", "unknown"},
-		{"image", func(t *testing.T) *event.Event { return commandEvent(t, send, element(`{"type":"image"}`)) }, mapping.RejectElementNotSendable, "/elements/1", "image"},
+		{"image without a file", func(t *testing.T) *event.Event { return commandEvent(t, send, element(`{"type":"image"}`)) }, mapping.RejectSchemaInvalid, "/elements/1", "exactly one of: url; data"},
+		{"image of two files", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"image","url":"https://a.example/i.png","data":"AAAA"}`))
+		}, mapping.RejectSchemaInvalid, "/elements/1", "there are more"},
+		{"file of the sender's disk", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"file","url":"file:///etc/passwd"}`))
+		}, mapping.RejectSchemaInvalid, "/elements/1/url", "must match"},
+		{"text with a url", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"text","text":"a","url":"https://a.example"}`))
+		}, mapping.RejectSchemaInvalid, "/elements/1/url", "leave it out"},
+		{"video without a snapshot", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"video","url":"https://a.example/v.mp4"}`))
+		}, mapping.RejectSchemaInvalid, "/elements/1", "snapshot"},
+		{"data that is not base64", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"sound","data":"not base64!"}`))
+		}, mapping.RejectSchemaInvalid, "/elements/1/data", "base64"},
+		{"data too large", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"file","data":"`+base64.StdEncoding.EncodeToString(make([]byte, 64<<10+1))+`"}`))
+		}, mapping.RejectTooLarge, "/elements/1/data", "65536"},
+		{"data far too large", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"file","data":"`+strings.Repeat("A", 100000)+`"}`))
+		}, mapping.RejectTooLarge, "/elements/1/data", "65536"},
+		{"snapshot too large", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"video","data":"AAAA","snapshot":{"data":"`+strings.Repeat("A", 100000)+`"}}`))
+		}, mapping.RejectTooLarge, "/elements/1/snapshot/data", "65536"},
+		{"place that is nowhere", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"location","longitude":181,"latitude":0}`))
+		}, mapping.RejectSchemaInvalid, "/elements/1/longitude", "180"},
+		{"tips in a merger", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"merger","messages":[{"elements":[{"type":"text","text":"a"}]},{"elements":[{"type":"group_tips"}]}]}`))
+		}, mapping.RejectElementNotSendable, "/elements/1/messages/1/elements/0", "group_tips"},
+		{"data in a merger", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"merger","messages":[{"elements":[{"type":"image","data":"AAAA"}]}]}`))
+		}, mapping.RejectSchemaInvalid, "/elements/1/messages/0/elements/0", "url"},
+		{"merger of nothing", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"merger","messages":[]}`))
+		}, mapping.RejectSchemaInvalid, "/elements/1/messages", "at least 1"},
+		{"a picture in a modified message", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandModify, `{"message_id":"group/team/1","elements":[{"type":"image","url":"https://a.example/i.png"}]}`)
+		}, mapping.RejectElementNotSendable, "/elements/0", "send another"},
+		{"a message of those online to modify", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandModify, `{"message_id":"group/team/online/alice/7/1795420800","elements":[{"type":"text","text":"a"}]}`)
+		}, mapping.RejectSchemaInvalid, "/message_id", "stored nowhere"},
+		{"read by two names", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandMarkRead, `{"message_id":"group/team/1","conversation":{"type":"group","group_id":"team"}}`)
+		}, mapping.RejectSchemaInvalid, "", "exactly one of: message_id; conversation"},
+		{"others' talk as read", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandMarkRead, `{"conversation":{"type":"c2c","users":["alice","bob"]}}`)
+		}, mapping.RejectSchemaInvalid, "/conversation/users", "takes no part"},
+		{"receipts of two conversations", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandSendReadReceipt, `{"message_ids":["group/team/1","group/other/1"]}`)
+		}, mapping.RejectSchemaInvalid, "/message_ids/1", "another conversation"},
+		{"receipt of no message", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandSendReadReceipt, `{"message_ids":["group/team/1","17"]}`)
+		}, mapping.RejectSchemaInvalid, "/message_ids/1", "not the id of a message"},
+		{"nothing to modify", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandModifyGroup, `{"group_id":"team"}`)
+		}, mapping.RejectSchemaInvalid, "", "2"},
+		{"nothing of a member", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandModifyMember, `{"group_id":"team","user_id":"bob"}`)
+		}, mapping.RejectSchemaInvalid, "", "3"},
+		{"nothing of a profile", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandModifyProfile, `{}`)
+		}, mapping.RejectSchemaInvalid, "", "1"},
+		{"another's receive option", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandModifyMember, `{"group_id":"team","user_id":"bob","receive_option":"none"}`)
+		}, mapping.RejectSchemaInvalid, "/receive_option", "bridge"},
+		{"owner as a role", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandModifyMember, `{"group_id":"team","user_id":"bob","role":"owner"}`)
+		}, mapping.RejectSchemaInvalid, "/role", "owner"},
+		{"another's invitation", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandHandleRequest, `{"group_id":"team","user_id":"bob","request":"invite","invitee_id":"carol","accept":true}`)
+		}, mapping.RejectSchemaInvalid, "/invitee_id", "bridge"},
+		{"an invited user of a request to join", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandHandleRequest, `{"group_id":"team","user_id":"bob","invitee_id":"carol","accept":true}`)
+		}, mapping.RejectSchemaInvalid, "/invitee_id", "leave it out"},
+		{"topics of no community", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandCreateGroup, `{"group_type":"public","name":"n","support_topics":true}`)
+		}, mapping.RejectSchemaInvalid, "/support_topics", "community"},
+		{"a member twice", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandCreateGroup, `{"group_type":"public","name":"n","members":[{"user_id":"a"},{"user_id":"a","role":"admin"}]}`)
+		}, mapping.RejectSchemaInvalid, "/members/1/user_id", "twice"},
 		{"no such element", func(t *testing.T) *event.Event { return commandEvent(t, send, element(`{"type":"hologram"}`)) }, mapping.RejectSchemaInvalid, "/elements/1/type", "hologram"},
 		{"others' talk", func(t *testing.T) *event.Event {
 			return commandEvent(t, send, `{"conversation":{"type":"c2c","users":["alice","bob"]},"elements":[{"type":"text","text":"a"}]}`)
@@ -325,6 +416,17 @@ func TestNewCommand(t *testing.T) {
 		{mapping.InviteData{GroupID: "team", UserIDs: []tim.UserID{"bob"}}, "group.invite"},
 		{mapping.RemoveMemberData{GroupID: "team", UserIDs: []tim.UserID{"bob"}, Reason: "r"}, "group.remove_member"},
 		{mapping.DismissData{GroupID: "team"}, "group.dismiss"},
+		{mapping.ModifyData{MessageID: "group/team/1", Elements: []mapping.Element{mapping.TextElement("")}}, "message.modify"},
+		{mapping.MarkReadData{Conversation: ptr(mapping.C2CConversation("bob"))}, "message.mark_read"},
+		{mapping.ReadReceiptData{MessageIDs: []string{"group/team/1"}}, "message.send_read_receipt"},
+		{mapping.ModifyGroupData{GroupID: "team", Introduction: ptr("")}, "group.modify"},
+		{mapping.TransferGroupData{GroupID: "team", UserID: "bob"}, "group.transfer"},
+		{mapping.ModifyMemberData{GroupID: "team", UserID: "bob", MutedSeconds: ptr(uint32(0))}, "group.modify_member"},
+		{mapping.JoinData{GroupID: "team"}, "group.join"},
+		{mapping.QuitData{GroupID: "team"}, "group.quit"},
+		{mapping.HandleRequestData{GroupID: "team", UserID: "bob"}, "group.handle_request"},
+		{mapping.ModifyProfileData{Level: ptr(uint64(3))}, "profile.modify"},
+		{mapping.SetStatusData{}, "status.set"},
 	} {
 		e, err := mapping.NewCommand("cli", "c-1", "bridge", tt.data, time.Unix(at, 0))
 		if err != nil {

@@ -101,6 +101,40 @@ var messages = []struct {
 		types: []string{"message.posted"}, keys: []mapping.KeyKind{mapping.KeyGroupSeq},
 	},
 	{
+		name: "media with all that is known of them",
+		m:    groupMessage(everyMedia()...), types: []string{"message.posted"}, keys: []mapping.KeyKind{mapping.KeyGroupSeq},
+	},
+	{
+		name: "messages passed on",
+		m: c2cMessage(tim.MergerElem{
+			Title: "Talk of the morning", Abstracts: []string{"alice: hi", "bob: [Image]"}, CompatibleText: "a talk", LayersOverLimit: true,
+			RelayJSONKey: "k",
+			Messages: []tim.Message{
+				{
+					ConvType: tim.ConvGroup, ConvID: "team", Sender: "alice", Seq: 40, Rand: 1, ServerTime: at, MsgID: "m-40",
+					SenderProfile: &tim.UserProfile{NickName: "Alice"}, SenderGroupMemberInfo: &tim.GroupMemberInfo{NameCard: "Al"},
+					Elems: []tim.Elem{tim.TextElem{}, tim.CustomElem{}}, CloudCustomStr: "c",
+					Extra: map[string]json.RawMessage{"message_new": json.RawMessage(`1`)},
+				},
+				{ConvType: tim.ConvC2C, Sender: "bob", Elems: append(everyMedia(), tim.MergerElem{Title: "deeper"},
+					tim.GroupTipsElem{TipType: tim.GroupTipQuit, OpUser: "carol"}, tim.UnknownElem{Type: 42, Raw: json.RawMessage(`{"elem_type":42}`)})},
+			},
+		}),
+		types: []string{"message.posted"}, keys: []mapping.KeyKind{mapping.KeyHash},
+	},
+	{
+		name: "every option of a message",
+		m: func() tim.Message {
+			m := groupMessage(tim.TextElem{Content: "x"})
+			m.TargetGroupMembers = []tim.UserID{"bob"}
+			m.IsExcludedFromUnreadCount, m.ExcludedFromLastMessage, m.IsForwardMessage, m.IsBroadcastMessage = true, true, true, true
+			m.OfflinePushConfig = everyPush()
+			m.OfflinePushConfig.Extra = map[string]json.RawMessage{"offline_push_config_new": json.RawMessage(`1`)}
+			return m
+		}(),
+		types: []string{"message.posted"}, keys: []mapping.KeyKind{mapping.KeyGroupSeq},
+	},
+	{
 		name: "ids that need escapes",
 		m: func() tim.Message {
 			m := groupMessage(tim.TextElem{Content: "x"})
@@ -165,6 +199,36 @@ var messages = []struct {
 		}}),
 	},
 	{
+		name: "tip, name cards", types: []string{"message.posted", "group.member_changed"},
+		keys: []mapping.KeyKind{mapping.KeyGroupSeq, mapping.KeyWithFirst},
+		m: tip(tim.GroupTipsElem{TipType: tim.GroupTipMemberInfoChange, OpUser: "bob", ChangedGroupMemberInfo: []tim.GroupMemberInfo{
+			{Identifier: "bob", NameCard: "Bob (gate)"}, {Identifier: "carol"}, {NameCard: "nobody"},
+		}}),
+	},
+	{
+		name: "tip, marks", types: []string{"message.posted", "group.member_changed"},
+		keys: []mapping.KeyKind{mapping.KeyGroupSeq, mapping.KeyWithFirst},
+		m: tip(tim.GroupTipsElem{TipType: tim.GroupTipMemberMarkChange, OpUser: "alice", MemberMarkInfo: []tim.GroupTipMemberMarkChangeInfo{
+			{EnableMark: true, MarkType: 1001, Users: []tim.UserID{"bob", "carol"}}, {MarkType: 1002, Users: []tim.UserID{"bob"}},
+		}}),
+	},
+	{
+		name: "tip, pinned", types: []string{"message.posted", "group.info_changed", "group.info_changed", "group.info_changed"},
+		keys: []mapping.KeyKind{mapping.KeyGroupSeq, mapping.KeyWithFirst, mapping.KeyWithFirst, mapping.KeyWithFirst},
+		m: groupMessage(
+			tim.GroupTipsElem{GroupID: "team", TipType: tim.GroupTipPinnedMessageAdded, OpUser: "alice", PinnedMessageList: json.RawMessage(`[{"message_elem_array":[],"message_seq":40}]`)},
+			tim.GroupTipsElem{GroupID: "team", TipType: tim.GroupTipPinnedMessageDeleted, OpUser: "alice", PinnedMessageList: json.RawMessage(`[{"message_elem_array":[],"message_seq":40},{"message_elem_array":[],"message_seq":41}]`)},
+			tim.GroupTipsElem{GroupID: "team", TipType: tim.GroupTipPinnedMessageDeleted, OpUser: "alice", PinnedMessageList: json.RawMessage(`{"what":"is this"}`)},
+		),
+	},
+	{
+		name: "tip, transferred", types: []string{"message.posted", "group.info_changed"},
+		keys: []mapping.KeyKind{mapping.KeyGroupSeq, mapping.KeyWithFirst},
+		m: tip(tim.GroupTipsElem{TipType: tim.GroupTipGroupInfoChange, OpUser: "alice", GroupChangeInfo: []tim.GroupTipGroupChangeInfo{
+			{Flag: tim.GroupChangeOwner, Value: "carol"},
+		}}),
+	},
+	{
 		name: "tip, not known", types: []string{"message.posted", "im.unrecognized"},
 		keys: []mapping.KeyKind{mapping.KeyGroupSeq, mapping.KeyWithFirst},
 		m:    tip(tim.GroupTipsElem{TipType: 77, Users: []tim.UserID{"bob"}}),
@@ -193,8 +257,9 @@ var messages = []struct {
 		m: report(tim.GroupReportElem{ReportType: tim.GroupReportInvite, OpUser: "alice", UserData: "u", Msg: "come in"}),
 	},
 	{
-		name: "report, accepted", types: []string{"group.member_joined"}, keys: []mapping.KeyKind{mapping.KeyHash},
-		m: report(tim.GroupReportElem{ReportType: tim.GroupReportAddAccept, OpUser: "alice"}),
+		name: "report, accepted", types: []string{"group.member_joined", "group.request_handled"},
+		keys: []mapping.KeyKind{mapping.KeyHash, mapping.KeyHash},
+		m:    report(tim.GroupReportElem{ReportType: tim.GroupReportAddAccept, OpUser: "alice"}),
 	},
 	{
 		name: "report, left", types: []string{"group.member_left"}, keys: []mapping.KeyKind{mapping.KeyHash},
@@ -215,6 +280,46 @@ var messages = []struct {
 	{
 		name: "report, muted", types: []string{"group.member_changed"}, keys: []mapping.KeyKind{mapping.KeyHash},
 		m: report(tim.GroupReportElem{ReportType: tim.GroupReportShutUpMember, OpUser: "alice", ShutUpTime: 60}),
+	},
+	{
+		name: "report, request to join", types: []string{"group.join_requested"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportAddRequest, GroupName: "Team", OpUser: "dave", Msg: "let me in", UserData: "u"}),
+	},
+	{
+		name: "report, a member asks for a user", types: []string{"group.join_requested"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportInviteReqToAdmin, OpUserInfo: &tim.UserProfile{Identifier: "bob"}}),
+	},
+	{
+		name: "report, asked to join", types: []string{"group.invited"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportInviteReqToInvitee, OpUser: "alice"}),
+	},
+	{
+		name: "report, refused", types: []string{"group.request_handled"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportAddRefuse, OpUser: "alice", Msg: "full"}),
+	},
+	{
+		name: "report, invitation accepted", types: []string{"group.request_handled"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportInviteAccept, OpUser: "carol"}),
+	},
+	{
+		name: "report, invitation refused", types: []string{"group.request_handled"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportInviteRefuse, OpUser: "carol"}),
+	},
+	{
+		name: "report, banned", types: []string{"group.member_changed"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportBannedFromGroup, OpUser: "alice", ShutUpTime: 60}),
+	},
+	{
+		name: "report, banned no more", types: []string{"group.member_changed"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportUnbannedFromGroup, OpUser: "alice"}),
+	},
+	{
+		name: "report, receive option", types: []string{"group.member_changed"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportGroupMessageRecvOption, GroupMessageReceiveOption: tim.RecvNoNotify}),
+	},
+	{
+		name: "report, a request of nobody", types: []string{"im.unrecognized"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportAddRequest}),
 	},
 	{name: "report, kicked, to the operator", m: report(tim.GroupReportElem{ReportType: tim.GroupReportBeKicked, OpUser: "bridge"})},
 	{name: "report, invited, to the operator", m: report(tim.GroupReportElem{ReportType: tim.GroupReportInvite, OpUser: "bridge"})},
@@ -315,11 +420,12 @@ func TestReportsOfOneOccurrence(t *testing.T) {
 		same   bool
 	}{
 		{"a dismissed group is one fact for all its members", tim.GroupReportDelete, true},
+		{"a request is one fact for all who may decide", tim.GroupReportAddRequest, true},
 		{"each member kicked is a fact", tim.GroupReportBeKicked, false},
 		{"what is not known may concern each", 99, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			m := report(tim.GroupReportElem{ReportType: tt.report})
+			m := report(tim.GroupReportElem{ReportType: tt.report, OpUser: "dave"})
 			a := one(t, mapping.Observation{App: observed.App, Account: "alice"}, m)
 			b := one(t, mapping.Observation{App: observed.App, Account: "bob"}, m)
 			if (a.Key == b.Key) != tt.same || (a.Event.ID() == b.Event.ID()) != tt.same {

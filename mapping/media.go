@@ -85,6 +85,46 @@ func (m Media) SetFile(elems []tim.Elem, file string, size int64) error {
 	return nil
 }
 
+// SetUpload gives the element that needs the file the name by which the service
+// already holds it; the element gets no path, and nothing is uploaded when it
+// is sent. elems are as in [Media.SetFile].
+func (m Media) SetUpload(elems []tim.Elem, u tim.Upload) error {
+	if m.Element < 0 || m.Element >= len(elems) {
+		return fmt.Errorf("mapping: no element %d in a message of %d", m.Element, len(elems))
+	}
+	switch e := elems[m.Element].(type) {
+	case tim.ImageElem:
+		e.OrigPath, e.OrigID, e.OrigURL, e.OrigPicSize = "", u.ID, u.URL, u.Size
+		elems[m.Element] = e
+	case tim.SoundElem:
+		e.FilePath, e.FileID, e.URL, e.FileSize = "", u.ID, u.URL, u.Size
+		elems[m.Element] = e
+	case tim.FileElem:
+		e.FilePath, e.FileID, e.URL, e.FileSize = "", u.ID, u.URL, u.Size
+		elems[m.Element] = e
+	case tim.VideoElem:
+		if m.Part == MediaSnapshot {
+			e.ImagePath, e.ImageID, e.ImageURL, e.ImageSize = "", u.ID, u.URL, uint64(u.Size)
+		} else {
+			e.VideoPath, e.VideoID, e.VideoURL, e.VideoSize = "", u.ID, u.URL, uint64(u.Size)
+		}
+		elems[m.Element] = e
+	default:
+		return fmt.Errorf("mapping: element %d is %T, which has no file", m.Element, e)
+	}
+	return nil
+}
+
+// FileElement is a file of at most [MaxMediaData] bytes, carried in the command itself.
+func FileElement(name string, data []byte) Element {
+	return Element{Type: elementFile, Name: name, Data: base64.StdEncoding.EncodeToString(data)}
+}
+
+// ImageElement is a picture, carried as in [FileElement].
+func ImageElement(name string, data []byte) Element {
+	return Element{Type: elementImage, Name: name, Data: base64.StdEncoding.EncodeToString(data)}
+}
+
 // mediaData decodes the data of an element with a file.
 func mediaData(field, text string) ([]byte, error) {
 	if base64.StdEncoding.DecodedLen(len(text)) > MaxMediaData+2 {
