@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"sync"
@@ -292,6 +293,7 @@ type rig struct {
 	relay    func() uint64
 	mapper   Mapper
 	wrap     func(*journal.Journal) Journal
+	fetch    func(context.Context, string, io.Writer) (int64, error) // nil: over HTTP
 	segment  int64
 	saved    *journal.Section // what the projection is loaded from; nil: the whole journal
 
@@ -342,6 +344,9 @@ func (r *rig) openOn(commands bus.CommandSource) {
 			}
 		},
 	})
+	if r.fetch != nil {
+		r.egress.media.fetch = r.fetch
+	}
 	from := uint64(0)
 	if r.saved != nil {
 		if err := r.egress.Load(r.saved.Position, r.saved.Body); err != nil {

@@ -20,6 +20,7 @@ type service struct {
 	groups   map[tim.GroupID]tim.UserID // owner
 	revoked  map[uint64]bool
 	rooms    map[tim.GroupID]*room
+	uploaded func(path string) // told of each file of a message
 	users    users
 
 	// script is asked before each call is carried out; nil lets it go well.
@@ -146,6 +147,11 @@ func (c plain) Send(ctx context.Context, conv tim.Conversation, m tim.Message) (
 	}
 	if a.err != nil && !a.perform {
 		return tim.Message{}, a.err
+	}
+	for _, e := range m.Elems {
+		if f, ok := e.(tim.FileElem); ok && c.s.uploaded != nil {
+			c.s.uploaded(f.FilePath)
+		}
 	}
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
