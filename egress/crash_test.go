@@ -38,9 +38,10 @@ type life struct {
 }
 
 func newLife(r *rig, dir, step string, count int) *life {
-	next := &rig{segment: r.segment, t: r.t, dir: dir, cfg: r.cfg, accounts: r.accounts, im: r.im, mapper: r.mapper}
+	next := &rig{segment: r.segment, t: r.t, dir: dir, cfg: r.cfg, accounts: r.accounts, im: r.im, mapper: r.mapper, fetch: r.fetch}
 	l := &life{rig: next, t: r.t, step: step, count: count, ended: make(chan struct{}), freed: make(chan struct{})}
 	next.bus = r.bus
+	next.cfg.MediaDir = filepath.Join(r.t.TempDir(), "media") // what is cut off here would yet write there
 	next.steps = l.at
 	return l
 }
@@ -73,39 +74,18 @@ func (l *life) dead() bool {
 	return l.over
 }
 
-// deadClient is a process's way to the service: cut when the process is over.
-type deadClient struct {
-	tim.Client
-	tim.Resender
-	tim.History
-	l *life
-}
-
-func (c deadClient) Send(ctx context.Context, conv tim.Conversation, m tim.Message) (tim.Message, error) {
-	if c.l.dead() {
-		return tim.Message{}, unknown()
+// mortal is a process's way to the service: cut when the process is over.
+// chooses says that its driver chooses the randoms.
+func mortal(s *service, l *life, chooses bool) tim.Client {
+	c := plain{s: s, account: "bot", ownRandoms: chooses, dead: l.dead}
+	if chooses {
+		return struct {
+			plain
+			history
+			abilities
+		}{c, history{c}, abilities{c}}
 	}
-	return c.Client.Send(ctx, conv, m)
-}
-
-func (c deadClient) CreateGroup(ctx context.Context, p tim.CreateGroupParam) (tim.CreateGroupResult, error) {
-	if c.l.dead() {
-		return tim.CreateGroupResult{}, unknown()
-	}
-	return c.Client.CreateGroup(ctx, p)
-}
-
-func (c deadClient) DeleteGroup(ctx context.Context, g tim.GroupID) error {
-	if c.l.dead() {
-		return unknown()
-	}
-	return c.Client.DeleteGroup(ctx, g)
-}
-
-// chooser is a deadClient whose driver chooses the randoms.
-type chooser struct {
-	tim.Client
-	tim.History
+	return able{c, resender{s}, history{c}, abilities{c}}
 }
 
 // deadBus keeps a dead process from setting the mark.
@@ -158,7 +138,8 @@ func copyDir(t testing.TB, from string) string {
 // one that lives; it checks that each had one outcome and at most one effect.
 func crashes(t *testing.T, seed uint64, randoms bool) {
 	rng := rand.New(rand.NewPCG(seed, 1))
-	r := newRig(t, Config{})
+	r, _ := withFiles(t, Config{}, &host{})
+	furnish(r.im)
 	if rng.IntN(2) == 0 {
 		r.im.window = time.Second // nothing is settled by repeating
 	}
@@ -174,7 +155,7 @@ func crashes(t *testing.T, seed uint64, randoms bool) {
 		case 3:
 			a.delay = time.Duration(rng.IntN(100)) * time.Millisecond
 		}
-		if c.op == "history" || c.n > 4 {
+		if c.op == "history" || c.op == "requests" || c.op == "joined" || c.n > 8 {
 			a = answer{}
 		}
 		if strings.HasSuffix(c.text, "forbidden") {
@@ -194,6 +175,11 @@ func crashes(t *testing.T, seed uint64, randoms bool) {
 		}
 		send(fmt.Sprintf("%d-no", life), "bob", "forbidden")
 		r.bus.publish(t, command{id: fmt.Sprintf("%d-group", life), kind: "group.create", data: map[string]any{"group_type": "public", "name": "team"}})
+		r.bus.publish(t, sendFile(fmt.Sprintf("%d-file", life), "dave", "a.txt", aFile, ""))
+		for name, c := range changes(life) {
+			c.id = fmt.Sprintf("%d-%s", life, name)
+			r.bus.publish(t, c)
+		}
 		r.bus.publish(t, command{id: fmt.Sprintf("%d-bad", life), kind: "message.sing", data: map[string]any{}})
 		r.bus.publish(t, sendTo(fmt.Sprintf("%d-0", life), "bob", "id reused"))
 	}
@@ -207,13 +193,7 @@ func crashes(t *testing.T, seed uint64, randoms bool) {
 		if n == lives {
 			l.step = ""
 		}
-		full := deadClient{r.im.client("bot"), r.im.client("bot").(tim.Resender), r.im.client("bot").(tim.History), l}
-		var client tim.Client = full
-		if !randoms {
-			full.Client = r.im.withoutRandoms("bot")
-			client = chooser{full, full.History}
-		}
-		r.accounts.set("bot", StateConnected, client)
+		r.accounts.set("bot", StateConnected, mortal(r.im, l, !randoms))
 		publish(n)
 		if len(over) > 0 && rng.IntN(2) == 0 {
 			l.saved = over[len(over)-1].snapshot
@@ -239,7 +219,10 @@ func crashes(t *testing.T, seed uint64, randoms bool) {
 	got := last.outcomes()
 	sent := r.im.sent()
 	for n := range lives + 1 {
-		ids := []string{"group", "no"}
+		ids := []string{"group", "no", "file"}
+		for name := range changes(n) {
+			ids = append(ids, name)
+		}
 		for i := range 6 {
 			ids = append(ids, fmt.Sprint(i))
 		}
@@ -273,6 +256,20 @@ func crashes(t *testing.T, seed uint64, randoms bool) {
 			t.Errorf("message %d was posted %d times, want %d", slices.Index(texts, text), n, want)
 		}
 	}
+	if files := len(slices.DeleteFunc(slices.Clone(sent), func(s string) bool { return s != "see a.txt" })); files != lives+1 {
+		t.Errorf("%d files were posted, want %d", files, lives+1)
+	}
+	if m := r.im.messages[0]; m.Version != uint64(lives+1) || m.Elems[0].(tim.TextElem).Content != fmt.Sprintf("version %d", lives) {
+		t.Errorf("message 1 was modified %d times and says %q, want %d", m.Version, m.Elems[0].(tim.TextElem).Content, lives+1)
+	}
+	club := r.im.rooms["club"]
+	if want := fmt.Sprintf("club %d", lives); club.info.GroupName != want || club.members["carol"].NameCard != want || r.im.users.profile.NickName != want || r.im.users.status != want {
+		t.Errorf("the last change did not come last: %+v, %+v, %+v", club.info, club.members["carol"], r.im.users)
+	}
+	if _, in := r.im.rooms["open"].members["bot"]; !in || r.im.users.read[tim.C2C("erin")] == 0 {
+		t.Error("a member, or how far it was read, is missing")
+	}
+	last.noFilesLeft()
 	for _, user := range []int{0, 1} { // in each conversation, in the order of the commands
 		var order []int
 		for _, s := range sent {
@@ -297,6 +294,25 @@ func crashes(t *testing.T, seed uint64, randoms bool) {
 		if err := l.journal.Close(); err != nil {
 			t.Error(err)
 		}
+	}
+}
+
+// changes are the commands of a life that change something which stays.
+func changes(life int) map[string]command {
+	name := fmt.Sprintf("club %d", life)
+	return map[string]command{
+		"modify": {kind: "message.modify", data: map[string]any{
+			"conversation": map[string]any{"type": "c2c", "user_id": "bob"}, "sequence": 1, "random": 1, "server_time": saidAt,
+			"elements": []any{map[string]any{"type": "text", "text": fmt.Sprintf("version %d", life)}},
+		}},
+		"read":    {kind: "message.mark_read", data: map[string]any{"conversation": map[string]any{"type": "c2c", "user_id": "erin"}}},
+		"name":    {kind: "group.modify", data: map[string]any{"group_id": "club", "name": name}},
+		"member":  {kind: "group.modify_member", data: map[string]any{"group_id": "club", "user_id": "carol", "name_card": name}},
+		"join":    {kind: "group.join", data: map[string]any{"group_id": "open"}},
+		"quit":    {kind: "group.quit", data: map[string]any{"group_id": "team"}},
+		"handle":  {kind: "group.handle_request", data: map[string]any{"group_id": "club", "user_id": "dave", "accept": true}},
+		"profile": {kind: "profile.modify", data: map[string]any{"nick_name": name}},
+		"status":  {kind: "status.set", data: map[string]any{"custom": name}},
 	}
 }
 

@@ -41,27 +41,31 @@ type able struct {
 	plain
 	resender
 	history
+	abilities
 }
+
+// abilities are what a client can do beside what every client can.
+type abilities struct{ p plain }
 
 func denied(op string) error { return tim.NewError(op, tim.CodeSvrGroupPermissionDeny, "") }
 
 // room is a group that the account is a member of.
-func (c able) room(op string, id tim.GroupID, ownerOnly bool) (*room, error) {
-	r := c.plain.s.rooms[id]
+func (c abilities) room(op string, id tim.GroupID, ownerOnly bool) (*room, error) {
+	r := c.p.s.rooms[id]
 	if r == nil {
 		return nil, tim.NewError(op, tim.CodeSvrGroupNotFound, "")
 	}
-	if _, in := r.members[c.plain.account]; !in || ownerOnly && r.info.OwnerIdentifier != c.plain.account {
+	if _, in := r.members[c.p.account]; !in || ownerOnly && r.info.OwnerIdentifier != c.p.account {
 		return nil, denied(op)
 	}
 	return r, nil
 }
 
-func (c able) ModifyMessage(ctx context.Context, m tim.Message) (out tim.Message, err error) {
-	s := c.plain.s
-	err = c.plain.do(ctx, "modify", strconv.FormatUint(m.Seq, 10), m.Conversation(), func() error {
+func (c abilities) ModifyMessage(ctx context.Context, m tim.Message) (out tim.Message, err error) {
+	s := c.p.s
+	err = c.p.do(ctx, "modify", strconv.FormatUint(m.Seq, 10), m.Conversation(), func() error {
 		for i := range s.messages {
-			if old := &s.messages[i]; old.key == c.plain.both(m.Conversation()) && old.Seq == m.Seq {
+			if old := &s.messages[i]; old.key == c.p.both(m.Conversation()) && old.Seq == m.Seq {
 				old.Elems, old.CloudCustomStr = m.Elems, m.CloudCustomStr
 				old.Version++
 				out = old.Message
@@ -73,62 +77,62 @@ func (c able) ModifyMessage(ctx context.Context, m tim.Message) (out tim.Message
 	return out, err
 }
 
-func (c able) MarkRead(ctx context.Context, conv tim.Conversation, upTo *tim.Message) error {
-	return c.plain.do(ctx, "mark_read", "", conv, func() error {
-		seq := c.plain.s.seq
+func (c abilities) MarkRead(ctx context.Context, conv tim.Conversation, upTo *tim.Message) error {
+	return c.p.do(ctx, "mark_read", "", conv, func() error {
+		seq := c.p.s.seq
 		if upTo != nil {
 			seq = upTo.Seq
 		}
-		c.plain.s.users.read[conv] = max(c.plain.s.users.read[conv], seq)
+		c.p.s.users.read[conv] = max(c.p.s.users.read[conv], seq)
 		return nil
 	})
 }
 
-func (c able) SendReadReceipts(ctx context.Context, msgs []tim.Message) error {
-	return c.plain.do(ctx, "receipts", "", msgs[0].Conversation(), func() error {
+func (c abilities) SendReadReceipts(ctx context.Context, msgs []tim.Message) error {
+	return c.p.do(ctx, "receipts", "", msgs[0].Conversation(), func() error {
 		for _, m := range msgs {
-			c.plain.s.users.receipts[m.Seq] = 1
+			c.p.s.users.receipts[m.Seq] = 1
 		}
 		return nil
 	})
 }
 
-func (c able) ReadReceipts(context.Context, []tim.Message) ([]tim.MessageReceipt, error) {
+func (c abilities) ReadReceipts(context.Context, []tim.Message) ([]tim.MessageReceipt, error) {
 	return nil, nil
 }
 
-func (c able) JoinGroup(ctx context.Context, id tim.GroupID, hello string) error {
-	return c.plain.do(ctx, "join", string(id), tim.Group(id), func() error {
-		r := c.plain.s.rooms[id]
+func (c abilities) JoinGroup(ctx context.Context, id tim.GroupID, hello string) error {
+	return c.p.do(ctx, "join", string(id), tim.Group(id), func() error {
+		r := c.p.s.rooms[id]
 		if r == nil {
 			return tim.NewError("join", tim.CodeSvrGroupNotFound, "")
 		}
-		if _, in := r.members[c.plain.account]; in {
+		if _, in := r.members[c.p.account]; in {
 			return tim.NewError("join", tim.CodeSvrGroupAlreadyMember, "")
 		}
-		r.members[c.plain.account] = tim.GroupMemberInfo{Identifier: c.plain.account, MemberRole: tim.RoleMember}
+		r.members[c.p.account] = tim.GroupMemberInfo{Identifier: c.p.account, MemberRole: tim.RoleMember}
 		return nil
 	})
 }
 
-func (c able) QuitGroup(ctx context.Context, id tim.GroupID) error {
-	return c.plain.do(ctx, "quit", string(id), tim.Group(id), func() error {
+func (c abilities) QuitGroup(ctx context.Context, id tim.GroupID) error {
+	return c.p.do(ctx, "quit", string(id), tim.Group(id), func() error {
 		r, err := c.room("quit", id, false)
 		if err != nil {
 			return err
 		}
-		if r.info.OwnerIdentifier == c.plain.account {
+		if r.info.OwnerIdentifier == c.p.account {
 			return tim.NewError("quit", tim.CodeSvrGroupSuperNotAllowQuit, "")
 		}
-		delete(r.members, c.plain.account)
+		delete(r.members, c.p.account)
 		return nil
 	})
 }
 
-func (c able) JoinedGroups(ctx context.Context) (out []tim.GroupBaseInfo, err error) {
-	err = c.plain.do(ctx, "joined", "", tim.Conversation{}, func() error {
-		for id, r := range c.plain.s.rooms {
-			if _, in := r.members[c.plain.account]; in {
+func (c abilities) JoinedGroups(ctx context.Context) (out []tim.GroupBaseInfo, err error) {
+	err = c.p.do(ctx, "joined", "", tim.Conversation{}, func() error {
+		for id, r := range c.p.s.rooms {
+			if _, in := r.members[c.p.account]; in {
 				out = append(out, tim.GroupBaseInfo{GroupID: id})
 			}
 		}
@@ -137,10 +141,10 @@ func (c able) JoinedGroups(ctx context.Context) (out []tim.GroupBaseInfo, err er
 	return out, err
 }
 
-func (c able) GroupsInfo(ctx context.Context, ids []tim.GroupID) (out []tim.GetGroupInfoResult, err error) {
-	err = c.plain.do(ctx, "info", string(ids[0]), tim.Conversation{}, func() error {
+func (c abilities) GroupsInfo(ctx context.Context, ids []tim.GroupID) (out []tim.GetGroupInfoResult, err error) {
+	err = c.p.do(ctx, "info", string(ids[0]), tim.Conversation{}, func() error {
 		for _, id := range ids {
-			if r := c.plain.s.rooms[id]; r != nil {
+			if r := c.p.s.rooms[id]; r != nil {
 				info := r.info
 				out = append(out, tim.GetGroupInfoResult{Info: &info})
 				continue
@@ -152,12 +156,12 @@ func (c able) GroupsInfo(ctx context.Context, ids []tim.GroupID) (out []tim.GetG
 	return out, err
 }
 
-func (c able) ModifyGroup(ctx context.Context, p tim.GroupModifyInfoParam) error {
+func (c abilities) ModifyGroup(ctx context.Context, p tim.GroupModifyInfoParam) error {
 	op := "group_modify"
 	if p.ModifyFlag == tim.ModifyGroupOwner {
 		op = "transfer"
 	}
-	return c.plain.do(ctx, op, string(p.GroupID), tim.Group(p.GroupID), func() error {
+	return c.p.do(ctx, op, string(p.GroupID), tim.Group(p.GroupID), func() error {
 		r, err := c.room(op, p.GroupID, true)
 		if err != nil {
 			return err
@@ -178,8 +182,8 @@ func (c able) ModifyGroup(ctx context.Context, p tim.GroupModifyInfoParam) error
 	})
 }
 
-func (c able) Members(ctx context.Context, p tim.GroupGetMemberInfoListParam) (out tim.GroupGetMemberInfoListResult, err error) {
-	err = c.plain.do(ctx, "members", string(p.GroupID), tim.Group(p.GroupID), func() error {
+func (c abilities) Members(ctx context.Context, p tim.GroupGetMemberInfoListParam) (out tim.GroupGetMemberInfoListResult, err error) {
+	err = c.p.do(ctx, "members", string(p.GroupID), tim.Group(p.GroupID), func() error {
 		r, err := c.room("members", p.GroupID, false)
 		if err != nil {
 			return err
@@ -194,8 +198,8 @@ func (c able) Members(ctx context.Context, p tim.GroupGetMemberInfoListParam) (o
 	return out, err
 }
 
-func (c able) ModifyMember(ctx context.Context, p tim.GroupModifyMemberInfoParam) error {
-	return c.plain.do(ctx, "modify_member", string(p.Identifier), tim.Group(p.GroupID), func() error {
+func (c abilities) ModifyMember(ctx context.Context, p tim.GroupModifyMemberInfoParam) error {
+	return c.p.do(ctx, "modify_member", string(p.Identifier), tim.Group(p.GroupID), func() error {
 		r, err := c.room("modify member", p.GroupID, true)
 		if err != nil {
 			return err
@@ -221,10 +225,10 @@ func (c able) ModifyMember(ctx context.Context, p tim.GroupModifyMemberInfoParam
 }
 
 // Requests gives one at a time, so that they have to be paged through.
-func (c able) Requests(ctx context.Context, o tim.GroupPendencyOption) (out tim.GroupPendencyResult, err error) {
-	err = c.plain.do(ctx, "requests", "", tim.Conversation{}, func() error {
+func (c abilities) Requests(ctx context.Context, o tim.GroupPendencyOption) (out tim.GroupPendencyResult, err error) {
+	err = c.p.do(ctx, "requests", "", tim.Conversation{}, func() error {
 		var all []tim.GroupPendency
-		for _, r := range c.plain.s.rooms {
+		for _, r := range c.p.s.rooms {
 			all = append(all, r.requests...)
 		}
 		slices.SortFunc(all, func(a, b tim.GroupPendency) int { return int(b.AddTime) - int(a.AddTime) })
@@ -243,8 +247,8 @@ func (c able) Requests(ctx context.Context, o tim.GroupPendencyOption) (out tim.
 	return out, err
 }
 
-func (c able) HandleRequest(ctx context.Context, p tim.GroupHandlePendencyParam) error {
-	return c.plain.do(ctx, "handle_request", string(p.Pendency.FromIdentifier), tim.Group(p.Pendency.GroupID), func() error {
+func (c abilities) HandleRequest(ctx context.Context, p tim.GroupHandlePendencyParam) error {
+	return c.p.do(ctx, "handle_request", string(p.Pendency.FromIdentifier), tim.Group(p.Pendency.GroupID), func() error {
 		r, err := c.room("handle request", p.Pendency.GroupID, false)
 		if err != nil {
 			return err
@@ -267,37 +271,37 @@ func (c able) HandleRequest(ctx context.Context, p tim.GroupHandlePendencyParam)
 	})
 }
 
-func (c able) Profiles(ctx context.Context, _ []tim.UserID) (out []tim.UserProfile, err error) {
-	err = c.plain.do(ctx, "profiles", "", tim.Conversation{}, func() error {
-		out = []tim.UserProfile{c.plain.s.users.profile}
+func (c abilities) Profiles(ctx context.Context, _ []tim.UserID) (out []tim.UserProfile, err error) {
+	err = c.p.do(ctx, "profiles", "", tim.Conversation{}, func() error {
+		out = []tim.UserProfile{c.p.s.users.profile}
 		return nil
 	})
 	return out, err
 }
 
-func (c able) ModifyProfile(ctx context.Context, p tim.UserProfileItem) error {
-	return c.plain.do(ctx, "profile", "", tim.Conversation{}, func() error {
+func (c abilities) ModifyProfile(ctx context.Context, p tim.UserProfileItem) error {
+	return c.p.do(ctx, "profile", "", tim.Conversation{}, func() error {
 		if p.NickName != nil {
-			c.plain.s.users.profile.NickName = *p.NickName
+			c.p.s.users.profile.NickName = *p.NickName
 		}
 		return nil
 	})
 }
 
-func (c able) Statuses(ctx context.Context, ids []tim.UserID) (out []tim.UserStatus, err error) {
-	err = c.plain.do(ctx, "statuses", "", tim.Conversation{}, func() error {
-		out = []tim.UserStatus{{Identifier: ids[0], CustomStatus: c.plain.s.users.status}}
+func (c abilities) Statuses(ctx context.Context, ids []tim.UserID) (out []tim.UserStatus, err error) {
+	err = c.p.do(ctx, "statuses", "", tim.Conversation{}, func() error {
+		out = []tim.UserStatus{{Identifier: ids[0], CustomStatus: c.p.s.users.status}}
 		return nil
 	})
 	return out, err
 }
 
-func (c able) SetStatus(ctx context.Context, custom string) error {
-	return c.plain.do(ctx, "status", "", tim.Conversation{}, func() error {
-		c.plain.s.users.status = custom
+func (c abilities) SetStatus(ctx context.Context, custom string) error {
+	return c.p.do(ctx, "status", "", tim.Conversation{}, func() error {
+		c.p.s.users.status = custom
 		return nil
 	})
 }
 
-func (c able) SubscribeStatus(context.Context, []tim.UserID) error   { return nil }
-func (c able) UnsubscribeStatus(context.Context, []tim.UserID) error { return nil }
+func (c abilities) SubscribeStatus(context.Context, []tim.UserID) error   { return nil }
+func (c abilities) UnsubscribeStatus(context.Context, []tim.UserID) error { return nil }

@@ -102,7 +102,7 @@ func (s *service) called(op string) []call {
 // client gives a full client: it carries randoms and reads history.
 func (s *service) client(account tim.UserID) tim.Client {
 	c := plain{s: s, account: account}
-	return able{c, resender{s}, history{c}}
+	return able{c, resender{s}, history{c}, abilities{c}}
 }
 
 // withoutRandoms is a client that chooses the random itself.
@@ -123,6 +123,7 @@ type plain struct {
 	s          *service
 	account    tim.UserID
 	ownRandoms bool
+	dead       func() bool // the process that has the client is over; nil while none can be
 }
 
 type resender struct{ s *service }
@@ -139,7 +140,12 @@ func (c plain) both(conv tim.Conversation) tim.Conversation {
 	return conv
 }
 
+func (c plain) isDead() bool { return c.dead != nil && c.dead() }
+
 func (c plain) Send(ctx context.Context, conv tim.Conversation, m tim.Message) (tim.Message, error) {
+	if c.isDead() {
+		return tim.Message{}, unknown()
+	}
 	text, _ := m.Elems[0].(tim.TextElem)
 	a, err := c.s.enter(ctx, call{op: "send", account: c.account, conv: conv, text: text.Content, rand: m.Rand})
 	if err != nil {
@@ -200,6 +206,9 @@ func (h history) Conversations(context.Context) ([]tim.ConvInfo, error) { return
 
 // do enters a call and carries it out under the service's lock.
 func (c plain) do(ctx context.Context, op, text string, conv tim.Conversation, perform func() error) error {
+	if c.isDead() {
+		return unknown()
+	}
 	a, err := c.s.enter(ctx, call{op: op, account: c.account, conv: conv, text: text})
 	if err != nil {
 		return err
