@@ -72,11 +72,61 @@ type Result struct {
 	GroupID tim.GroupID `json:"group_id,omitempty"`
 	// Members says what came of each user of an invite or a removal.
 	Members []MemberResult `json:"members,omitempty"`
+	// Version is how often a message that was modified has been.
+	Version uint64 `json:"version,omitempty"`
+	// MessageIDs are the messages that a read receipt was sent for.
+	MessageIDs []string `json:"message_ids,omitempty"`
+	// Group is the group as it is now, where the service was asked.
+	Group *GroupInfo `json:"group,omitempty"`
 	// Already says that there was nothing left to do: the group existed and is
 	// ours, the message was revoked before.
 	Already bool `json:"already,omitempty"`
 	// Settled says that the command was in doubt and was found done.
 	Settled bool `json:"settled,omitempty"`
+}
+
+// GroupInfo is a group as it is.
+type GroupInfo struct {
+	GroupID tim.GroupID `json:"group_id"`
+	// GroupType is the type's word, in the older spelling: "private", "chatroom".
+	GroupType    string `json:"group_type,omitempty"`
+	Name         string `json:"name,omitempty"`
+	Notification string `json:"notification,omitempty"`
+	Introduction string `json:"introduction,omitempty"`
+	FaceURL      string `json:"face_url,omitempty"`
+	// Owner is empty where the group has none.
+	Owner       tim.UserID `json:"owner,omitempty"`
+	MemberCount uint64     `json:"member_count,omitempty"`
+	MaxMembers  uint64     `json:"max_members,omitempty"`
+	// AddOption and ApproveOption are as in [CreateGroupData].
+	AddOption     string `json:"add_option,omitempty"`
+	ApproveOption string `json:"approve_option,omitempty"`
+	MuteAll       bool   `json:"mute_all,omitempty"`
+	// CreateTime is in seconds since 1970.
+	CreateTime uint64        `json:"create_time,omitempty"`
+	Custom     []CustomField `json:"custom,omitempty"`
+}
+
+// GroupInfoOf tells what the SDK said of a group.
+func GroupInfoOf(d tim.GroupDetailInfo) *GroupInfo {
+	g := &GroupInfo{
+		GroupID: d.GroupID, GroupType: d.GroupType.String(), Name: d.GroupName, Notification: d.Notification,
+		Introduction: d.Introduction, FaceURL: d.FaceURL, Owner: d.OwnerIdentifier, MemberCount: d.MemberNum,
+		MaxMembers: d.MaxMemberNum, AddOption: optionWord(d.AddOption), ApproveOption: optionWord(d.ApproveOption),
+		MuteAll: d.IsShutupAll, CreateTime: d.CreateTime,
+	}
+	for _, c := range d.CustomInfo {
+		g.Custom = append(g.Custom, CustomField{Key: c.Key, Value: c.Value})
+	}
+	return g
+}
+
+// optionWord is an option's word, empty for one that the service does not tell.
+func optionWord(o tim.GroupAddOption) string {
+	if o >= tim.GroupAddUnknown {
+		return ""
+	}
+	return o.String()
 }
 
 // MemberResult is what came of one user.

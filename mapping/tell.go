@@ -85,7 +85,7 @@ func tellImage(e tim.ImageElem) Element {
 			URL: e.ThumbURL, ID: e.ThumbID, Size: natural(e.ThumbPicSize), Width: natural(e.ThumbPicWidth), Height: natural(e.ThumbPicHeight),
 		}),
 	}
-	if e.Level != tim.ImageOriginal {
+	if e.Level == tim.ImageCompression || e.Level == tim.ImageHD {
 		out.Level = e.Level.String()
 	}
 	if out.Format == "" {
