@@ -62,21 +62,8 @@ func (p Problem) String() string {
 // problems flattens the validator's tree to its leaves, which are what is wrong.
 func (c *catalogue) problems(e *jsonschema.ValidationError) []Problem {
 	var out []Problem
-	unknown := make(map[string]bool) // fields that are not known at all, by their pointers
 	var walk func(*jsonschema.ValidationError)
 	walk = func(e *jsonschema.ValidationError) {
-		switch k := e.ErrorKind.(type) {
-		case *kind.AdditionalProperties:
-			for _, name := range k.Properties {
-				unknown[pointer(append(slices.Clone(e.InstanceLocation), name))] = true
-			}
-		case *kind.PropertyNames:
-			at := pointer(append(slices.Clone(e.InstanceLocation), k.Property))
-			if p := (Problem{Pointer: at, Message: misplaced}); !slices.Contains(out, p) {
-				out = append(out, p)
-			}
-			return
-		}
 		if _, choice := e.ErrorKind.(*kind.OneOf); !choice && len(e.Causes) > 0 {
 			for _, cause := range e.Causes {
 				walk(cause)
@@ -89,13 +76,9 @@ func (c *catalogue) problems(e *jsonschema.ValidationError) []Problem {
 		}
 	}
 	walk(e)
-	out = slices.DeleteFunc(out, func(p Problem) bool { return p.Message == misplaced && unknown[p.Pointer] })
 	slices.SortStableFunc(out, func(a, b Problem) int { return cmp.Compare(a.Pointer, b.Pointer) })
 	return out
 }
-
-// misplaced is said of a field that is known and does not go with others.
-const misplaced = "this may not be here together with what else is given: leave it out"
 
 func (c *catalogue) explain(e *jsonschema.ValidationError) string {
 	switch k := e.ErrorKind.(type) {
@@ -120,7 +103,7 @@ func (c *catalogue) explain(e *jsonschema.ValidationError) string {
 		}
 		return text
 	case *kind.FalseSchema:
-		return misplaced
+		return "this may not be here together with what else is given: leave it out"
 	case *kind.OneOf:
 		return c.explainChoice(e, k)
 	case *kind.Enum:
