@@ -6,14 +6,19 @@ import (
 	"testing"
 )
 
-// TestProtocolExamples reads the frames in PROTOCOL.md as the code does.
-func TestProtocolExamples(t *testing.T) {
+func protocol(t *testing.T) string {
+	t.Helper()
 	text, err := os.ReadFile("PROTOCOL.md")
 	if err != nil {
 		t.Fatal(err)
 	}
+	return string(text)
+}
+
+// TestProtocolExamples reads the frames in PROTOCOL.md as the code does.
+func TestProtocolExamples(t *testing.T) {
 	seen := make(map[string]bool)
-	for i, block := range strings.Split(string(text), "```json\n") {
+	for i, block := range strings.Split(protocol(t), "```json\n") {
 		if i == 0 {
 			continue
 		}

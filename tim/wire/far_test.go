@@ -23,6 +23,7 @@ type farService struct {
 	opened   int
 	kind     string // which optional interfaces: "", "resender", "history", "both"
 	holdSend chan struct{}
+	dress    func(*farClient) tim.Client // gives a client further interfaces
 	seq      uint64
 	logins   []tim.UserID
 }
@@ -47,6 +48,9 @@ func (f *farService) Open(ctx context.Context, config tim.Config) (tim.Client, e
 	c := &farClient{far: f, config: config, closed: make(chan struct{}), work: make(chan func(), 1<<16)}
 	c.wg.Go(c.run)
 	f.clients = append(f.clients, c)
+	if f.dress != nil {
+		return f.dress(c), nil
+	}
 	switch f.kind {
 	case "resender":
 		return struct {
