@@ -187,71 +187,71 @@ func enumAt(s shapes, at string) map[any]bool {
 }
 
 // wider says whether the rules of what we take refuse nothing that the old ones
-// took. It understands a list of conditions on "type": one for a word that is
-// new may ask for anything, one for a word that was known may ask for no more
-// than before, and forbid only fields that were forbidden or did not exist.
+// took. It understands conditions on "type", in a list or in a chain of else:
+// one for a word that is new may ask for anything, one for a word that was known
+// may ask for no more than before, and forbid only fields that were forbidden or
+// did not exist.
 func wider(was, is shape, fields map[string]bool, words map[any]bool) bool {
-	for key := range is.Rules {
-		if _, ok := was.Rules[key]; !ok || key != "allOf" && !reflect.DeepEqual(was.Rules[key], is.Rules[key]) {
-			return false
-		}
-	}
-	old, ok := was.Rules["allOf"].([]any)
-	if !ok {
+	old, rest, ok := conditions(was.Rules)
+	now, others, understood := conditions(is.Rules)
+	if !ok || !understood || !reflect.DeepEqual(rest, others) {
 		return false
 	}
-	list, ok := is.Rules["allOf"].([]any)
-	if !ok {
-		return false
-	}
-	for _, rule := range list {
-		known, only := typesOf(rule)
-		if !only {
-			if !slices.ContainsFunc(old, func(o any) bool { return reflect.DeepEqual(o, rule) }) {
-				return false
-			}
+	for word, then := range now {
+		if !words[word] {
 			continue
 		}
-		for _, word := range known {
-			if !words[word] {
-				continue
-			}
-			i := slices.IndexFunc(old, func(o any) bool { w, ok := typesOf(o); return ok && slices.Contains(w, word) })
-			if i < 0 {
-				return false
-			}
-			before, now := demands(old[i], fields), demands(rule, fields)
-			if now == nil || before == nil || !subset(now.required, before.required) || !subset(now.forbidden, before.forbidden) {
-				return false
-			}
+		before, after := demands(old[word], fields), demands(then, fields)
+		if after == nil || before == nil || !subset(after.required, before.required) || !subset(after.forbidden, before.forbidden) {
+			return false
 		}
 	}
 	return true
 }
 
-// typesOf are the words for which a rule counts, and whether it is such a rule.
-func typesOf(rule any) ([]any, bool) {
-	object, _ := rule.(map[string]any)
-	condition, _ := object["if"].(map[string]any)
-	properties, _ := condition["properties"].(map[string]any)
-	word, _ := properties["type"].(map[string]any)
-	if len(object) != 2 || object["then"] == nil || len(properties) != 1 || len(word) != 1 {
-		return nil, false
+// conditions reads rules: what they ask of each word of "type", the rules that
+// are of another kind, and whether all was understood.
+func conditions(rules map[string]any) (map[any]map[string]any, map[string]any, bool) {
+	out := make(map[any]map[string]any)
+	rest := make(map[string]any)
+	for key, value := range rules {
+		if key != "allOf" && key != "if" && key != "then" && key != "else" {
+			rest[key] = value
+		}
 	}
-	if one, ok := word["const"]; ok {
-		return []any{one}, true
+	list, _ := rules["allOf"].([]any)
+	if rules["if"] != nil {
+		list = append(slices.Clone(list), map[string]any{"if": rules["if"], "then": rules["then"], "else": rules["else"]})
 	}
-	several, ok := word["enum"].([]any)
-	return several, ok
+	for _, item := range list {
+		for rule, ok := item.(map[string]any); rule != nil; rule, _ = rule["else"].(map[string]any) {
+			condition, _ := rule["if"].(map[string]any)
+			properties, _ := condition["properties"].(map[string]any)
+			word, _ := properties["type"].(map[string]any)
+			then, is := rule["then"].(map[string]any)
+			if !ok || !is || len(properties) != 1 || len(word) != 1 {
+				return nil, nil, false
+			}
+			several, _ := word["enum"].([]any)
+			if one, ok := word["const"]; ok {
+				several = []any{one}
+			}
+			for _, w := range several {
+				if out[w] != nil {
+					return nil, nil, false
+				}
+				out[w] = then
+			}
+		}
+	}
+	return out, rest, true
 }
 
 type demand struct{ required, forbidden map[string]bool }
 
 // demands reads what a rule's "then" asks of fields that are known; nil when it
 // asks for more than this understands.
-func demands(rule any, fields map[string]bool) *demand {
-	object, _ := rule.(map[string]any)
-	then, _ := object["then"].(map[string]any)
+func demands(then map[string]any, fields map[string]bool) *demand {
 	d := &demand{required: map[string]bool{}, forbidden: map[string]bool{}}
 	for key, value := range then {
 		switch key {
@@ -380,6 +380,12 @@ func TestBrokenFindsWhatBreaks(t *testing.T) {
 			s["/of/z"] = shape{Type: "string"}
 			rules(s, when("a", map[string]any{"required": []any{"x"}, "properties": map[string]any{"y": false, "z": false}}),
 				when("b", map[string]any{"required": []any{"z"}, "oneOf": 1}))
+		}, true, false},
+		{"a chain of rules", func(s shapes) {
+			s["/of/type"] = shape{Type: "string", Enum: []any{"a", "b"}}
+			chain := when("a", map[string]any{"properties": map[string]any{"y": false}})
+			chain["else"] = when("b", map[string]any{"oneOf": 1})
+			s["/of"] = shape{Type: "object", Rules: chain}
 		}, true, false},
 		{"a rule that forbids what was taken", func(s shapes) {
 			rules(s, when("a", map[string]any{"properties": map[string]any{"x": false, "y": false}}))
