@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
+	"github.com/cloudevents/sdk-go/v2/types"
 
 	"github.com/timbridge/timbridge/mapping"
 )
@@ -21,17 +22,27 @@ func eventLine(ev *event.Event) string {
 	if runes := []rune(text); len(runes) > maxLine {
 		text = string(runes[:maxLine-1]) + "…"
 	}
-	line := fmt.Sprintf("%s  %-22s  %s  %s", ev.Time().Local().Format(time.TimeOnly), plain(name), plain(ev.Subject()), text)
+	line := fmt.Sprintf("%s  %-22s  %s  %s", happenedAt(ev).Local().Format(time.TimeOnly), plain(name), plain(ev.Subject()), text)
 	return strings.TrimRight(line, " ")
 }
 
-// said is what a message.posted and a command.message.send have to tell.
+// happenedAt is the IM service's time of an event; where it has none, when it
+// was recorded.
+func happenedAt(ev *event.Event) time.Time {
+	if t := ev.Time(); !t.IsZero() {
+		return t
+	}
+	recorded, err := types.ToTime(ev.Extensions()[mapping.ExtRecordedTime])
+	if err != nil {
+		return time.Time{}
+	}
+	return recorded
+}
+
+// said is what events and commands about messages have to tell.
 type said struct {
-	Sender   string `json:"sender"`
-	Elements []struct {
-		Type string `json:"type"`
-		Text string `json:"text"`
-	} `json:"elements"`
+	Sender       string            `json:"sender"`
+	Elements     []mapping.Element `json:"elements"`
 	Conversation struct {
 		UserID  string `json:"user_id"`
 		GroupID string `json:"group_id"`
@@ -41,36 +52,36 @@ type said struct {
 func (s said) text() string {
 	var parts []string
 	for _, el := range s.Elements {
-		if el.Type == "text" {
-			parts = append(parts, el.Text)
-		} else {
-			parts = append(parts, "["+el.Type+"]")
-		}
+		parts = append(parts, partText(el))
 	}
 	return strings.Join(parts, " ")
 }
 
-// happened is what the other facts have to tell.
-type happened struct {
-	Operator  string   `json:"operator"`
-	GroupName string   `json:"group_name"`
-	UserIDs   []string `json:"user_ids"`
-	JoinType  string   `json:"join_type"`
-	Reason    string   `json:"reason"`
-	Members   []struct {
-		UserID string `json:"user_id"`
-		Role   string `json:"role"`
-	} `json:"members"`
-	Changes []struct {
-		Field string `json:"field"`
-		Value string `json:"value"`
-	} `json:"changes"`
-	MessageID string    `json:"message_id"`
-	Status    string    `json:"status"`
-	Text      string    `json:"text"`
-	Name      string    `json:"name"`
-	From      time.Time `json:"from"`
-	To        time.Time `json:"to"`
+// partText is an element of an event as [elementText] has it.
+func partText(el mapping.Element) string {
+	switch el.Type {
+	case "text":
+		return el.Text
+	case "custom":
+		return bracketed(el.Type, el.Desc) + spaced(el.Data)
+	case "image", "sound", "file", "video":
+		seconds := ""
+		if el.Type != "image" && el.Type != "file" {
+			seconds = duration(el.Duration)
+		}
+		return bracketed(el.Type, el.Name, dimensions(int64(el.Width), int64(el.Height)), seconds, weight(el.Size)) + spaced(el.URL)
+	case "face":
+		if el.Index != nil {
+			return bracketed(el.Type, fmt.Sprint(*el.Index))
+		}
+	case "location":
+		if el.Latitude != nil && el.Longitude != nil {
+			return bracketed(el.Type, el.Desc, fmt.Sprintf("%.5f, %.5f", *el.Latitude, *el.Longitude))
+		}
+	case "merger":
+		return bracketed("forwarded", el.Title) + spaced(strings.Join(el.Abstracts, " / "))
+	}
+	return "[" + el.Type + "]"
 }
 
 // eventText is what an event says, in the words of its family; the data as it
@@ -78,10 +89,13 @@ type happened struct {
 func eventText(name string, ev *event.Event) string {
 	raw := string(ev.Data())
 	switch ev.Type() {
-	case mapping.TypeMessagePosted, mapping.TypeCommandSend:
+	case mapping.TypeMessagePosted, mapping.TypeMessageModified, mapping.TypeCommandSend:
 		var s said
 		if json.Unmarshal(ev.Data(), &s) != nil {
 			return raw
+		}
+		if ev.Type() == mapping.TypeMessageModified {
+			return s.Sender + " (changed): " + s.text()
 		}
 		if s.Sender == "" && ev.Type() == mapping.TypeCommandSend {
 			return "to " + s.Conversation.UserID + s.Conversation.GroupID + ": " + s.text()
@@ -99,55 +113,8 @@ func eventText(name string, ev *event.Event) string {
 		}
 		return raw
 	}
-	var h happened
-	if json.Unmarshal(ev.Data(), &h) != nil {
-		return raw
-	}
-	users := strings.Join(h.UserIDs, ", ")
-	switch name {
-	case "message.revoked":
-		return "recalled " + h.MessageID
-	case "group.created":
-		return fmt.Sprintf("%s made %q", h.Operator, h.GroupName)
-	case "group.member_joined":
-		if h.JoinType == "invited" && h.Operator != "" {
-			return users + ", invited by " + h.Operator
-		}
-		return users
-	case "group.member_left":
-		return users
-	case "group.member_kicked":
-		return users + ", removed by " + h.Operator
-	case "group.member_changed":
-		var parts []string
-		for _, m := range h.Members {
-			parts = append(parts, strings.TrimSpace(m.UserID+" "+m.Role))
-		}
-		return strings.Join(parts, ", ")
-	case "group.info_changed":
-		var parts []string
-		for _, c := range h.Changes {
-			parts = append(parts, fmt.Sprintf("%s %q", c.Field, c.Value))
-		}
-		return h.Operator + " changed " + strings.Join(parts, ", ")
-	case "group.dismissed":
-		return strings.TrimSpace(h.Reason + " " + h.Operator)
-	case "account.signed_in", "account.kicked_offline", "account.usersig_expired":
-		return ""
-	case "account.signed_out", "bridge.event_refused":
-		return h.Reason
-	case "account.connection_changed":
-		return strings.TrimSpace(h.Status + " " + h.Text)
-	case "account.gap_detected":
-		return fmt.Sprintf("nothing can be read back from %s to %s: %s", h.From.Format(time.RFC3339), h.To.Format(time.RFC3339), h.Reason)
-	case "im.unrecognized":
-		return h.Name
-	case "bridge.journal_damaged":
-		var lost struct{ First, Last uint64 }
-		if json.Unmarshal(ev.Data(), &lost) != nil {
-			return raw
-		}
-		return fmt.Sprintf("lost positions %d to %d", lost.First, lost.Last)
+	if text, ok := factText(name, ev.Data()); ok {
+		return text
 	}
 	return raw
 }

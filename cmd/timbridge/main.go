@@ -26,6 +26,9 @@ type cli struct {
 	Chat       chatCmd       `cmd:"" help:"Talk in the sandbox from a terminal."`
 	Send       sendCmd       `cmd:"" help:"Publish a command that sends a message."`
 	Group      groupCmd      `cmd:"" help:"Publish commands about groups."`
+	Message    messageCmd    `cmd:"" help:"Publish commands about messages: recall, change, read."`
+	Profile    profileCmd    `cmd:"" help:"Publish a command that changes what others see of an account."`
+	Status     statusCmd     `cmd:"" help:"Publish a command that sets an account's words for its status."`
 	Tail       tailCmd       `cmd:"" help:"Follow the events on the bus."`
 	DeadLetter deadletterCmd `cmd:"" name:"deadletter" help:"Look at commands that were given up, and send them again."`
 	Journal    journalCmd    `cmd:"" help:"Look into the journal, and repair it."`
