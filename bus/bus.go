@@ -130,7 +130,8 @@ func (e *TargetError) Unwrap() error { return e.Err }
 // recognise it.
 type Position struct {
 	Target Target `json:"target"`
-	// Offset is the stream sequence (NATS) or the offset (Kafka).
+	// Offset is the stream sequence (NATS), or the offset after the message
+	// (Kafka, as its groups commit them): 0 is before the first on both.
 	Offset uint64 `json:"offset"`
 	// Time is the bus's own time of the message.
 	Time time.Time `json:"time"`

@@ -57,7 +57,7 @@ func (s *suite) held(p *publisher, plan bus.Plan, msgs []bus.Message, gate *Gate
 	gate.Hold()
 	ended := make(chan struct{})
 	go func() { defer close(ended); _ = p.b.Send(s.ctx, plan, msgs, false) }() // it dies
-	if err := gate.Held(s.wait()); err != nil {
+	if err := gate.Held(s.wait(), len(plan.Parts)); err != nil {
 		s.Fatalf("nothing was sent: %v", err)
 	}
 	gate.Orphan()
@@ -81,7 +81,7 @@ func lateRequest(s *suite) {
 		second.Hold()
 		ended := make(chan error, 1)
 		go func() { ended <- next.b.Send(s.ctx, plan, msgs, true) }()
-		if err := second.Held(s.wait()); err != nil {
+		if err := second.Held(s.wait(), len(plan.Parts)); err != nil {
 			s.Fatalf("the later process sent nothing: %v", err)
 		}
 		first.Release()

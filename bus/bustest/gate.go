@@ -21,6 +21,9 @@ type Frame struct {
 // Splitter reads the next frame that a client sent.
 type Splitter func(*bufio.Reader) (Frame, error)
 
+// maxHeld is how many requests held can be waited for.
+const maxHeld = 1024
+
 // Gate is a way to the broker, which can be held up and cut. It listens on
 // loopback.
 type Gate struct {
@@ -34,7 +37,7 @@ type Gate struct {
 	hold    bool
 	mute    bool
 	blocked bool
-	held    chan struct{} // closed when a whole request is held
+	held    chan struct{} // a value for every whole request that is held
 	wg      sync.WaitGroup
 }
 
@@ -52,7 +55,7 @@ func NewGate(t *testing.T, upstream string, split Splitter) *Gate {
 	if err != nil {
 		t.Fatal(err)
 	}
-	g := &Gate{listener: l, upstream: upstream, split: split, conns: map[*gateConn]struct{}{}, held: make(chan struct{})}
+	g := &Gate{listener: l, upstream: upstream, split: split, conns: map[*gateConn]struct{}{}, held: make(chan struct{}, maxHeld)}
 	g.wg.Go(g.accept)
 	t.Cleanup(func() {
 		_ = l.Close()
@@ -111,9 +114,8 @@ func (g *Gate) toServer(c *gateConn) {
 			if f.Whole {
 				g.mu.Lock()
 				select {
-				case <-g.held:
-				default:
-					close(g.held)
+				case g.held <- struct{}{}:
+				default: // more than anybody waits for
 				}
 				g.mu.Unlock()
 			}
@@ -167,20 +169,23 @@ func (g *Gate) drop(c *gateConn) {
 func (g *Gate) Hold() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.hold, g.held = true, make(chan struct{})
+	g.hold, g.held = true, make(chan struct{}, maxHeld)
 }
 
-// Held waits until a whole request is held.
-func (g *Gate) Held(ctx context.Context) error {
+// Held waits until n whole requests are held since Hold: one for each part of a
+// plan, since each target has a request of its own.
+func (g *Gate) Held(ctx context.Context, n int) error {
 	g.mu.Lock()
 	held := g.held
 	g.mu.Unlock()
-	select {
-	case <-held:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	for range n {
+		select {
+		case <-held:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
+	return nil
 }
 
 // Orphan takes the clients away from what is held: they see their connections

@@ -386,7 +386,7 @@ func closeEndsWaiting(s *suite) {
 	gate.Hold()
 	ended := make(chan error, 1)
 	go func() { ended <- b.Send(context.Background(), plan, msgs, false) }()
-	if err := gate.Held(s.wait()); err != nil {
+	if err := gate.Held(s.wait(), 1); err != nil {
 		s.Fatal(err)
 	}
 	if err := b.Close(); err != nil {

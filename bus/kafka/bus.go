@@ -1,0 +1,229 @@
+// Package kafka is the bus contract over Apache Kafka 3.1 and later, on
+// segmentio/kafka-go: rounds are published as batches stamped with a producer
+// id, an epoch and a sequence, which brokers store once however often they come;
+// commands are read at positions of our own.
+//
+// A partition is one target, "topic/number". The offset of a position is the
+// one after its message, as Kafka commits offsets, so that 0 comes before the
+// first. Events are CloudEvents of the Kafka binding, in binary mode or
+// structured JSON, and their key is their partitionkey.
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/segmentio/kafka-go/compress"
+
+	"github.com/timbridge/timbridge/bus"
+)
+
+const (
+	// probeEvery is how often the cluster is asked whether it is there and as it was.
+	probeEvery = time.Second
+	// keepMarkEvery is how often a mark that did not change is committed again,
+	// since brokers forget the offsets of an idle group after a week.
+	keepMarkEvery = 6 * time.Hour
+)
+
+// Bus is the bus contract over Kafka.
+type Bus struct {
+	cfg    Config
+	log    hclog.Logger
+	codec  compress.Compression
+	routes []route
+	conn   *conn
+
+	mu     sync.Mutex
+	topics map[string]*topic
+	moves  uint64 // counts leaders that changed and topics made anew
+
+	targets  map[bus.Target]*target // of the publisher's goroutine
+	producer stamp                  // likewise: the newest producer id
+	desk     desk
+
+	markMu   sync.Mutex
+	lastMark []bus.Position
+
+	reconnected chan struct{}
+
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+	closing sync.Once
+	readers readers
+}
+
+var _ bus.Bus = (*Bus)(nil)
+
+// Open connects, checks the brokers, and creates or checks the topics. It waits
+// for brokers that cannot be reached until ctx ends, and then returns an
+// [*UnreachableError]. What waiting does not mend is returned at once: a
+// [*VersionError], [*ProtocolError], [*CertificateError], [*AuthError],
+// [*AccessError], [*ConfigError] (several are joined), or what is wrong with
+// the configuration.
+func Open(ctx context.Context, cfg Config) (_ *Bus, err error) {
+	cfg, err = cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	b := &Bus{
+		cfg: cfg, log: cfg.Logger, routes: routes(&cfg),
+		topics: map[string]*topic{}, targets: map[bus.Target]*target{},
+		reconnected: make(chan struct{}, 1),
+	}
+	if b.codec, err = cfg.codec(); err != nil {
+		return nil, err
+	}
+	if b.conn, err = newConn(&b.cfg); err != nil {
+		return nil, err
+	}
+	b.ctx, b.cancel = context.WithCancel(context.Background())
+	defer func() {
+		if err != nil {
+			_ = b.Close() // nothing is under way
+		}
+	}()
+	if err = b.conn.dialUp(ctx); err != nil {
+		return nil, err
+	}
+	if err = b.prepare(ctx); err != nil {
+		return nil, err
+	}
+	b.wg.Go(b.tend)
+	return b, nil
+}
+
+// prepare makes the topics ready, and waits for a cluster that is on its way up.
+func (b *Bus) prepare(ctx context.Context) error {
+	for attempt := 0; ; attempt++ {
+		err := b.ensure(ctx, b.cfg.Manage)
+		if err == nil || !passing(err) {
+			return err
+		}
+		if attempt == 0 {
+			b.log.Warn("Kafka is not ready yet", "brokers", b.conn.addr, "error", err)
+		}
+		if !sleep(ctx, backoff(attempt)) {
+			return &UnreachableError{Brokers: b.conn.addr.String(), Err: fmt.Errorf("%w (%w)", err, context.Cause(ctx))}
+		}
+	}
+}
+
+// tend asks the cluster again and again, and says when it is back after a loss,
+// or when a partition has another leader, which may lack a tail.
+func (b *Bus) tend() {
+	tick := time.NewTicker(probeEvery)
+	defer tick.Stop()
+	marked := time.Now()
+	for {
+		lost := false
+		select {
+		case <-b.ctx.Done():
+			return
+		case <-b.conn.lost:
+			lost = true
+		case <-tick.C:
+		}
+		moved, ok := b.probe(lost)
+		if !ok {
+			return
+		}
+		if moved {
+			select {
+			case b.reconnected <- struct{}{}:
+			default:
+			}
+		}
+		if time.Since(marked) > keepMarkEvery {
+			marked = time.Now()
+			b.keepMark()
+		}
+	}
+}
+
+// probe asks until there is an answer, and reports whether the last plans are to
+// be verified; ok is false when the bus is closed.
+func (b *Bus) probe(lost bool) (moved, ok bool) {
+	names := make([]string, len(b.routes))
+	for i := range b.routes {
+		names[i] = b.routes[i].Name
+	}
+	for attempt := 0; ; attempt++ {
+		changed, err := b.learn(b.ctx, names...)
+		select {
+		case <-b.conn.lost: // by the probe itself, or meanwhile
+			lost = true
+		default:
+		}
+		if b.ctx.Err() != nil {
+			return false, false
+		}
+		moved = moved || changed
+		if err == nil || codeOf(err) != 0 {
+			if (lost || moved) && b.cfg.Manage != ManageCheck {
+				// A cluster that came back empty gets its topics again.
+				if err := b.ensure(b.ctx, ManageCreate); err != nil && b.ctx.Err() == nil {
+					b.log.Error("topics are not as they should be", "error", err)
+				}
+			}
+			return moved || lost, true
+		}
+		if !sleep(b.ctx, backoff(attempt)) {
+			return false, false
+		}
+	}
+}
+
+// Check asks the cluster for every topic, now. A topic that is missing or not
+// as configured, or a partition without a leader, is a [*bus.TargetError].
+func (b *Bus) Check(ctx context.Context) error {
+	if b.ctx.Err() != nil {
+		return bus.ErrClosed
+	}
+	for i := range b.routes {
+		name := b.routes[i].Name
+		if _, err := b.learn(ctx, name); err != nil {
+			if refused := refusal(bus.Target(name), err); refused != nil {
+				return refused
+			}
+			return fmt.Errorf("check: %w", err)
+		}
+		if t := b.known(name); t != nil {
+			for p := range t.partitions {
+				if t.partitions[p].leader < 0 {
+					return &bus.TargetError{Target: targetOf(name, p), Err: errNoLeader}
+				}
+			}
+		}
+	}
+	err := b.ensure(ctx, ManageCheck)
+	var ce *ConfigError
+	if errors.As(err, &ce) {
+		return &bus.TargetError{Target: bus.Target(ce.Topic), Err: err}
+	}
+	if err != nil {
+		return fmt.Errorf("check: %w", err)
+	}
+	return nil
+}
+
+// Reconnected receives a value after a lost connection was made again, after a
+// partition's leader changed, and after a topic was made anew; values that
+// nobody waited for are one.
+func (b *Bus) Reconnected() <-chan struct{} { return b.reconnected }
+
+// Close ends what is under way and the connections.
+func (b *Bus) Close() error {
+	b.closing.Do(func() {
+		b.cancel()
+		b.readers.close()
+		b.conn.close()
+		b.wg.Wait()
+	})
+	return nil
+}

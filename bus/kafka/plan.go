@@ -1,0 +1,196 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/timbridge/timbridge/bus"
+)
+
+// target is what the publisher knows of a partition. It is remembered from
+// round to round, as long as nothing moved.
+type target struct {
+	name      bus.Target
+	topic     string
+	partition int
+
+	epoch   uint64 // of the bus, when it was learnt
+	id      topicID
+	end     int64
+	endTime time.Time
+	// trusted says that end comes from our own last batch.
+	trusted bool
+
+	// next is the stamp of the next round; not set after anything that leaves
+	// in doubt what the partition has of it.
+	next stamp
+	// used is the producer id that was last used here, which must not begin
+	// again at its first sequence.
+	used stamp
+}
+
+func (b *Bus) target(name bus.Target) (*target, error) {
+	if t := b.targets[name]; t != nil {
+		return t, nil
+	}
+	topic, partition, err := splitTarget(name)
+	if err != nil {
+		return nil, err
+	}
+	t := &target{name: name, topic: topic, partition: partition}
+	b.targets[name] = t
+	return t, nil
+}
+
+// doubt forgets what is not certain any more.
+func (t *target) doubt() { t.trusted, t.next.set = false, false }
+
+// Plan gives each message its partition by its key, and notes where the
+// partitions end and how their batches are stamped. It asks the cluster only
+// for what it does not know.
+func (b *Bus) Plan(ctx context.Context, msgs []bus.Message) (bus.Plan, error) {
+	var plan bus.Plan
+	at := map[bus.Target]int{}
+	topics := map[string]*topic{} // as they are now, for the whole round
+	for i := range msgs {
+		m := &msgs[i]
+		r, err := b.topicOf(m.Stream, m.Event.Type())
+		if err != nil {
+			return bus.Plan{}, fmt.Errorf("plan: %w", err)
+		}
+		top := topics[r.Name]
+		if top == nil {
+			err := b.whileUnreachable(ctx, func() (err error) {
+				top, err = b.topic(ctx, r.Name)
+				return err
+			})
+			if err != nil {
+				return bus.Plan{}, planError(bus.Target(r.Name), err)
+			}
+			topics[r.Name] = top
+		}
+		name := targetOf(r.Name, top.partitionOf(keyOf(m.Event)))
+		p, ok := at[name]
+		if !ok {
+			p = len(plan.Parts)
+			at[name] = p
+			plan.Parts = append(plan.Parts, bus.Part{Target: name})
+		}
+		plan.Parts[p].Sequences = append(plan.Parts[p].Sequences, m.Sequence)
+	}
+	for i := range plan.Parts {
+		part := &plan.Parts[i]
+		if err := b.whileUnreachable(ctx, func() error { return b.planPart(ctx, part) }); err != nil {
+			return bus.Plan{}, planError(part.Target, err)
+		}
+	}
+	return plan, nil
+}
+
+func planError(target bus.Target, err error) error {
+	if refused := refusal(target, err); refused != nil {
+		err = refused
+	}
+	return fmt.Errorf("plan: %w", err)
+}
+
+func (b *Bus) planPart(ctx context.Context, part *bus.Part) error {
+	if b.ctx.Err() != nil {
+		return bus.ErrClosed
+	}
+	t, err := b.target(part.Target)
+	if err != nil {
+		return err
+	}
+	top, err := b.topic(ctx, t.topic)
+	if err != nil {
+		return err
+	}
+	if epoch := b.epoch(); !t.trusted || t.epoch != epoch || t.id != top.id {
+		t.trusted = false
+		if err := b.learnEnd(ctx, t, top); err != nil {
+			return err
+		}
+		t.epoch, t.id = epoch, top.id
+	}
+	if !t.next.set || t.next.sequence > math.MaxInt32-int32(len(part.Sequences)) {
+		if t.next, err = b.newStamp(ctx, t); err != nil {
+			return err
+		}
+	}
+	part.End, part.EndTime, part.Incarnation = uint64(t.end), t.endTime, top.incarnation()
+	part.ProducerID, part.Epoch, part.BaseSequence = t.next.producer, t.next.epoch, t.next.sequence
+	return nil
+}
+
+// learnEnd asks where a partition ends, and when its last record was stored.
+// That is read by the topic's id, so that the end is not another topic's.
+func (b *Bus) learnEnd(ctx context.Context, t *target, top *topic) error {
+	end, err := b.offset(ctx, top, t.partition, kafkago.LastOffset, false)
+	if err != nil {
+		return err
+	}
+	r, ok, err := b.at(ctx, top, t.partition, max(end-1, 0))
+	if err != nil {
+		return err
+	}
+	t.end, t.endTime = end, time.Time{}
+	if ok && r.offset == end-1 {
+		t.endTime = r.time
+	}
+	return nil
+}
+
+// newStamp gives the first stamp of a producer that was not used on a target.
+func (b *Bus) newStamp(ctx context.Context, t *target) (stamp, error) {
+	if !b.producer.set || t.used == b.producer {
+		s, err := b.initProducer(ctx)
+		if err != nil {
+			return stamp{}, err
+		}
+		b.producer = s
+	}
+	t.used = b.producer
+	return b.producer, nil
+}
+
+// initProducer asks for a producer id that nobody has.
+func (b *Bus) initProducer(ctx context.Context) (stamp, error) {
+	ctx, cancel := b.conn.ask(ctx)
+	defer cancel()
+	res, err := b.conn.client().InitProducerID(ctx, &kafkago.InitProducerIDRequest{Addr: b.conn.addr, ProducerID: -1, ProducerEpoch: -1})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		return stamp{}, fmt.Errorf("ask for a producer id: %w", answer(ctx, err))
+	}
+	return stamp{producer: int64(res.Producer.ProducerID), epoch: int16(res.Producer.ProducerEpoch), set: true}, nil
+}
+
+// whileUnreachable repeats what failed for want of a connection or an answer
+// until ctx ends.
+func (b *Bus) whileUnreachable(ctx context.Context, do func() error) error {
+	for attempt := 0; ; attempt++ {
+		err := do()
+		if b.ctx.Err() != nil {
+			return bus.ErrClosed
+		}
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() == nil && !passing(err) {
+			return err
+		}
+		if ctx.Err() != nil || !b.pause(ctx, backoff(attempt)) {
+			if b.ctx.Err() != nil {
+				return bus.ErrClosed
+			}
+			return fmt.Errorf("%w (%w)", err, context.Cause(ctx))
+		}
+	}
+}

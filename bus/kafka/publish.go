@@ -1,0 +1,356 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/compress"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/timbridge/timbridge/bus"
+)
+
+const (
+	// restamps is how often one Send may take a new producer id for a target.
+	restamps = 3
+	// defaultMaxMessage is Kafka's own default of max.message.bytes.
+	defaultMaxMessage = 1048588
+)
+
+// sending is one part of a plan on its way.
+type sending struct {
+	t    *target
+	part *bus.Part
+	msgs []*bus.Message
+	enc  eventEncoder
+	buf  batchBuffer
+	// limit is the largest batch, in bytes, and shrunk what it came down to
+	// after the broker took none as large.
+	limit, shrunk int
+	left          *atomic.Int64 // messages of the whole round that are not known to be stored
+}
+
+// Send stores the messages of a plan, its partitions side by side, with one
+// batch at a time on its way to each.
+func (b *Bus) Send(ctx context.Context, plan bus.Plan, msgs []bus.Message, look bool) error {
+	if b.ctx.Err() != nil {
+		return bus.ErrClosed
+	}
+	ctx, cancel := b.bound(ctx)
+	defer cancel()
+	parts := make([]*sending, 0, len(plan.Parts))
+	for i := range plan.Parts {
+		s, err := b.prepareSend(ctx, &plan.Parts[i], msgs)
+		if err != nil {
+			return err
+		}
+		if len(s.msgs) > 0 {
+			parts = append(parts, s)
+		}
+	}
+	left := new(atomic.Int64)
+	for _, s := range parts {
+		s.left = left
+		left.Add(int64(len(s.msgs)))
+	}
+	errs := make([]error, len(parts))
+	stamps := &stamps{b: b}
+	var g errgroup.Group
+	for i, s := range parts {
+		g.Go(func() error {
+			errs[i] = b.sendPart(ctx, s, stamps, look)
+			return nil
+		})
+	}
+	_ = g.Wait() // each part's error is its own
+	for i, s := range parts {
+		if errs[i] == nil {
+			continue
+		}
+		s.t.doubt()
+		if refused := refusal(s.part.Target, errs[i]); refused != nil {
+			errs[i] = refused
+		}
+		errs[i] = fmt.Errorf("send to %s: %w", s.t.name, errs[i])
+	}
+	if b.ctx.Err() != nil {
+		return bus.ErrClosed
+	}
+	return errors.Join(errs...)
+}
+
+// prepareSend finds a part's messages, and one among them that will never be
+// taken: before anything of the round is sent.
+func (b *Bus) prepareSend(ctx context.Context, part *bus.Part, msgs []bus.Message) (*sending, error) {
+	s := &sending{part: part, enc: eventEncoder{structured: b.cfg.Structured}}
+	for _, sequence := range part.Sequences {
+		i, ok := slices.BinarySearchFunc(msgs, sequence, func(m bus.Message, n uint64) int {
+			switch {
+			case m.Sequence < n:
+				return -1
+			case m.Sequence > n:
+				return 1
+			}
+			return 0
+		})
+		if !ok {
+			return nil, fmt.Errorf("send to %s: the plan names message %d, which was not given", part.Target, sequence)
+		}
+		s.msgs = append(s.msgs, &msgs[i])
+	}
+	if len(s.msgs) == 0 {
+		return s, nil
+	}
+	var err error
+	if s.t, err = b.target(part.Target); err != nil {
+		return nil, fmt.Errorf("send: %w", err)
+	}
+	top, err := b.topic(ctx, s.t.topic)
+	if err != nil {
+		if refused := refusal(part.Target, err); refused != nil {
+			err = refused
+		}
+		return nil, fmt.Errorf("send to %s: %w", part.Target, err)
+	}
+	if s.limit = top.maxMessage; s.limit == 0 {
+		s.limit = defaultMaxMessage
+	}
+	return s, b.checkSizes(s)
+}
+
+// checkSizes returns a [*bus.RefusedError] for the first message that is larger
+// than the topic takes.
+func (b *Bus) checkSizes(s *sending) error {
+	for _, m := range s.msgs {
+		if _, _, err := ids(m); err != nil {
+			return fmt.Errorf("send to %s: %w", s.t.name, err)
+		}
+		if n, ok := sizeBound(m.Event); ok && !b.cfg.Structured && n <= s.limit {
+			continue
+		}
+		msg, err := s.enc.encode(m.Event, keyOf(m.Event))
+		if err != nil {
+			return &bus.RefusedError{Sequence: m.Sequence, Reason: err.Error()}
+		}
+		size := aloneSize(&msg)
+		if size > s.limit && b.codec != compress.None {
+			s.buf.reset(time.Now())
+			s.buf.add(&msg)
+			if _, err := s.buf.finish(stamp{}, b.codec); err != nil {
+				return err
+			}
+			size = s.buf.size()
+		}
+		if size > s.limit {
+			return tooLarge(m, s.t.topic, size, s.limit)
+		}
+	}
+	return nil
+}
+
+func tooLarge(m *bus.Message, topic string, size, limit int) error {
+	return &bus.RefusedError{Sequence: m.Sequence, Size: int64(size), Limit: int64(limit),
+		Reason: fmt.Sprintf("it is %d bytes with its headers, topic %s takes %d (max.message.bytes)", size, topic, limit)}
+}
+
+// sizeBound is a size that a record of an event does not exceed, without
+// writing it. It is not known of an event with attributes other than text.
+func sizeBound(e *event.Event) (int, bool) {
+	c, ok := e.Context.(*event.EventContextV1)
+	if !ok || c.DataSchema != nil {
+		return 0, false
+	}
+	const header = 32 // name, lengths
+	n := batchHeader + 10*header + len(c.ID) + 3*len(c.Source.URL.Path) + len(c.Type) + 256 + 2*len(e.Data())
+	if len(c.Source.URL.RawQuery) > 0 || c.Source.URL.User != nil || len(c.Source.URL.Host)+len(c.Source.URL.Opaque)+len(c.Source.URL.Fragment) > 128 {
+		return 0, false
+	}
+	for _, s := range []*string{c.Subject, c.DataContentType} {
+		if s != nil {
+			n += 2 * len(*s) // the subject may be the key too
+		}
+	}
+	for name, v := range c.Extensions {
+		s, ok := v.(string)
+		if !ok {
+			return 0, false
+		}
+		n += header + len(name) + 2*len(s)
+	}
+	return n, true
+}
+
+// ids gives the journal's UUID and the sequence as text of a message.
+func ids(m *bus.Message) (journal, sequence string, err error) {
+	journal, _ = m.Event.Extensions()["timbridge"].(string)
+	sequence, _ = m.Event.Extensions()["sequence"].(string)
+	if n, err := strconv.ParseUint(sequence, 10, 64); err != nil || n != m.Sequence || journal == "" {
+		return "", "", fmt.Errorf("message %d does not carry its timbridge and sequence attributes", m.Sequence)
+	}
+	return journal, sequence, nil
+}
+
+// sendPart stores what is missing of a part.
+func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, look bool) error {
+	journal, _, err := ids(s.msgs[0])
+	if err != nil {
+		return err
+	}
+	planned := stamp{producer: s.part.ProducerID, epoch: s.part.Epoch, sequence: s.part.BaseSequence, set: true}
+	st, from := planned, 0 // st is the stamp of message number from
+	done, end, renewed := 0, int64(0), 0
+	again := func() error {
+		found, err := b.look(ctx, s.t, s.part, journal)
+		if err != nil {
+			return err
+		}
+		if found > done {
+			s.left.Add(int64(done - found))
+			done, end = found, 0
+		}
+		return nil
+	}
+	if look {
+		if err := again(); err != nil {
+			return err
+		}
+	}
+	for done < len(s.msgs) {
+		now := st
+		now.sequence += int32(done - from)
+		count, err := s.fill(b, done)
+		if err != nil {
+			return err
+		}
+		base, _, err := b.produce(ctx, s.t.topic, s.t.partition, &s.buf, now)
+		switch codeOf(err) {
+		case 0:
+			if err != nil {
+				return err
+			}
+			done, end = done+count, base+int64(count)
+			if s.left.Add(-int64(count)) > 0 {
+				b.cfg.Step("half_sent")
+			}
+		case kafkago.OutOfOrderSequenceNumber, kafkago.DuplicateSequenceNumber, kafkago.InvalidProducerEpoch, kafkago.UnknownProducerId:
+			// The partition is not where the stamp says: more of the round is
+			// stored than we knew, or the partition lost its tail, or it has
+			// taken another stamp of this producer since. Whatever request
+			// still carries this stamp is refused as this one was.
+			before := done
+			if lookErr := again(); lookErr != nil {
+				return lookErr
+			}
+			if done > before {
+				continue
+			}
+			if renewed++; renewed > restamps {
+				return err
+			}
+			if st, err = stamps.renew(ctx, s.t); err != nil {
+				return err
+			}
+			from = done
+		case kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge:
+			if count > 1 {
+				s.shrunk = max(s.buf.size()/2, 1)
+				continue
+			}
+			return b.explainSize(ctx, s, s.msgs[done], err)
+		default:
+			return err
+		}
+	}
+	switch {
+	case end == 0: // all found by looking: who stored it, and where, is not known
+		s.t.doubt()
+	default:
+		s.t.end, s.t.endTime, s.t.trusted = end, time.Time{}, true
+		s.t.next = st
+		s.t.next.sequence += int32(len(s.msgs) - from)
+		// A plan of an earlier process is under its producer id, not ours.
+		s.t.next.set = st.producer == s.t.used.producer && s.t.used.set
+	}
+	return nil
+}
+
+// fill writes the next batch: bounded in messages and bytes, never empty. The
+// same messages make the same batches each time, unless settings change.
+func (s *sending) fill(b *Bus, from int) (count int, err error) {
+	limit := min(s.limit, b.cfg.BatchBytes)
+	if s.shrunk > 0 {
+		limit = min(limit, s.shrunk)
+	}
+	s.buf.reset(time.Now())
+	for count = 0; from+count < len(s.msgs) && count < b.cfg.BatchMessages; count++ {
+		m := s.msgs[from+count]
+		msg, err := s.enc.encode(m.Event, keyOf(m.Event))
+		if err != nil {
+			return 0, &bus.RefusedError{Sequence: m.Sequence, Reason: err.Error()}
+		}
+		if n := recordSize(&msg, count); count > 0 && s.buf.size()+n+varintSize(int64(n)) > limit {
+			break
+		}
+		s.buf.add(&msg)
+	}
+	return count, nil
+}
+
+// produce stores a batch, and returns the offset of its first record, and the
+// broker's time of it where the broker sets it. A batch that was stored before
+// has the offset that it got then.
+func (b *Bus) produce(ctx context.Context, topic string, partition int, buf *batchBuffer, s stamp) (base int64, at time.Time, err error) {
+	set, err := buf.finish(s, b.codec)
+	if err != nil {
+		return 0, at, err
+	}
+	ctx, cancel := b.conn.ask(ctx)
+	defer cancel()
+	res, err := b.conn.client().RawProduce(ctx, &kafkago.RawProduceRequest{
+		Addr: b.conn.addr, Topic: topic, Partition: partition, RequiredAcks: kafkago.RequireAll, RawRecords: set,
+	})
+	if err == nil {
+		err = res.Error
+	}
+	if err != nil {
+		return 0, at, b.truth(ctx, topic, answer(ctx, err))
+	}
+	if ms := res.LogAppendTime.UnixMilli(); ms > 0 {
+		at = res.LogAppendTime.UTC()
+	}
+	return res.BaseOffset, at, nil
+}
+
+// explainSize turns the refusal of a single message into the limit behind it.
+func (b *Bus) explainSize(ctx context.Context, s *sending, m *bus.Message, err error) error {
+	if _, describeErr := b.describe(ctx, []string{s.t.topic}); describeErr != nil {
+		return fmt.Errorf("%w (%w)", err, describeErr)
+	}
+	limit := s.limit
+	if top := b.known(s.t.topic); top != nil && top.maxMessage > 0 {
+		limit = top.maxMessage
+	}
+	size := s.buf.size()
+	return tooLarge(m, s.t.topic, size, min(limit, size-1))
+}
+
+// stamps hands new producer ids to the parts of one round, one at a time.
+type stamps struct {
+	b  *Bus
+	mu sync.Mutex
+}
+
+// renew gives the first stamp of a producer that was not used on a target.
+func (s *stamps) renew(ctx context.Context, t *target) (stamp, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.newStamp(ctx, t)
+}

@@ -1,0 +1,297 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/timbridge/timbridge/bus"
+)
+
+const (
+	// longPoll is how long a broker holds a request for records when there are none.
+	longPoll = 500 * time.Millisecond
+	// readBytes bounds what one request brings, but for a batch that is larger.
+	readBytes = 1 << 20
+	// prefetch is how many messages wait for their reader.
+	prefetch = 128
+	// resetMargin is how much before a position's time reading starts again: a
+	// broker's clock may have been set back since. What is read twice for it is
+	// known to its reader.
+	resetMargin = time.Minute
+)
+
+// reader reads one partition from a position of its own. Whenever it begins a
+// session (at first, after a lost connection, when the leader has changed) it
+// makes sure that the message at its position is still that message. Within one,
+// the leader's epoch and the topic's id on every request see to it.
+type reader struct {
+	b         *Bus
+	topic     string
+	partition int
+	source    int // goes on every item
+
+	pos  bus.Position // of the last message read; Offset 0 is none
+	next int64        // the offset to read at, past what is no message
+	id   topicID      // that pos belongs to, where it is known
+	// startTime is where reading begins when nothing was read yet.
+	startTime time.Time
+
+	out     chan item
+	passed  atomic.Int64 // everything below it was read, or is no message
+	waiting atomic.Int64 // items on out
+	cancel  context.CancelFunc
+	done    chan struct{}
+}
+
+// item is a message, or something to say about reading.
+type item struct {
+	record
+	digest string
+	orig   bus.Original
+	reset  *bus.Reset
+	r      *reader
+}
+
+// readers are the readers open on a bus.
+type readers struct {
+	mu     sync.Mutex
+	open   map[*reader]struct{}
+	closed bool
+}
+
+func (rs *readers) remove(r *reader) {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	delete(rs.open, r)
+}
+
+func (rs *readers) close() {
+	rs.mu.Lock()
+	rs.closed = true
+	var open []*reader
+	for r := range rs.open {
+		open = append(open, r)
+	}
+	rs.mu.Unlock()
+	for _, r := range open {
+		r.close()
+	}
+}
+
+// start runs a reader that puts what it reads on out.
+func (b *Bus) start(r *reader) error {
+	r.b, r.done = b, make(chan struct{})
+	b.readers.mu.Lock()
+	defer b.readers.mu.Unlock()
+	if b.readers.closed {
+		return bus.ErrClosed
+	}
+	if b.readers.open == nil {
+		b.readers.open = map[*reader]struct{}{}
+	}
+	b.readers.open[r] = struct{}{}
+	var ctx context.Context
+	ctx, r.cancel = context.WithCancel(b.ctx)
+	go func() {
+		defer close(r.done)
+		r.run(ctx)
+	}()
+	return nil
+}
+
+func (r *reader) close() {
+	r.cancel()
+	<-r.done
+	r.b.readers.remove(r)
+}
+
+func (r *reader) target() bus.Target { return targetOf(r.topic, r.partition) }
+
+// run reads session after session until ctx ends.
+func (r *reader) run(ctx context.Context) {
+	for failed := 0; ctx.Err() == nil; {
+		before := r.next
+		err := r.session(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if r.next != before {
+			failed = 0
+		}
+		if errors.Is(err, errMoved) || codeOf(err) == kafkago.OffsetOutOfRange {
+			if failed == 0 {
+				failed++
+				continue // where to is known at once
+			}
+		} else if failed == 0 {
+			// Said once, then in silence until it is over.
+			r.b.log.Warn("reading is interrupted and goes on", "target", r.target(), "error", err)
+		}
+		failed++
+		sleep(ctx, backoff(min(failed, 4)))
+	}
+}
+
+// session reads until something is wrong with the connection or the partition.
+func (r *reader) session(ctx context.Context) error {
+	if _, err := r.b.learn(ctx, r.topic); err != nil {
+		return err
+	}
+	t, err := r.b.topic(ctx, r.topic)
+	if err != nil {
+		return err
+	}
+	epoch := r.b.conn.generation()
+	if err := r.settle(ctx, t); err != nil {
+		return err
+	}
+	for {
+		if r.b.conn.generation() != epoch {
+			return errMoved // a broker may have come back as another
+		}
+		f, err := r.b.fetch(ctx, t, r.partition, r.next, longPoll, readBytes, true)
+		if err != nil {
+			return err
+		}
+		var putErr error
+		next, err := f.each(r.next, true, func(rec record) bool {
+			putErr = r.emit(ctx, rec)
+			return putErr == nil
+		})
+		if putErr != nil {
+			return putErr
+		}
+		r.advance(next)
+		if err != nil {
+			return fmt.Errorf("read %s: %w", r.target(), err)
+		}
+	}
+}
+
+func (r *reader) advance(next int64) {
+	r.next = next
+	r.passed.Store(next)
+}
+
+// emit hands a message on, and moves the position to it.
+func (r *reader) emit(ctx context.Context, rec record) error {
+	it := item{record: rec, orig: rec.original(r.topic)}
+	it.digest = bus.Digest(&it.orig)
+	r.waiting.Add(1)
+	r.passed.Store(rec.offset + 1) // it waits from here on, until it is taken
+	if err := r.put(ctx, it); err != nil {
+		return err
+	}
+	r.pos = bus.Position{Target: r.target(), Offset: uint64(rec.offset) + 1, Time: rec.time, Digest: it.digest}
+	r.next = rec.offset + 1
+	return nil
+}
+
+// reset says that reading did not go on as asked.
+func (r *reader) reset(ctx context.Context, reset bus.Reset) error {
+	r.waiting.Add(1)
+	return r.put(ctx, item{reset: &reset})
+}
+
+func (r *reader) put(ctx context.Context, it item) error {
+	it.r = r
+	select {
+	case r.out <- it:
+		return nil
+	case <-ctx.Done():
+		r.waiting.Add(-1)
+		return context.Cause(ctx)
+	}
+}
+
+// settle makes sure that the position is a place to go on after.
+func (r *reader) settle(ctx context.Context, t *topic) error {
+	first, end, err := r.b.extent(ctx, t, r.partition)
+	if err != nil {
+		return err
+	}
+	if r.pos.Offset == 0 {
+		switch {
+		case !r.startTime.IsZero():
+			if r.next, err = r.before(ctx, t, r.startTime, end); err != nil {
+				return err
+			}
+		case r.id != (topicID{}) && r.id != t.id, r.next > end:
+			r.next = 0
+		}
+		r.id = t.id
+		r.advance(max(r.next, first))
+		return nil
+	}
+	reason, anew := "", r.id != (topicID{}) && r.id != t.id
+	last := int64(r.pos.Offset) - 1
+	switch {
+	case anew:
+		reason = "the topic was made anew"
+	case last >= end:
+		reason = fmt.Sprintf("the partition ends at %d: it has lost its tail, or its topic was made anew", end)
+	case r.pos.Digest != "" && last >= first:
+		rec, ok, err := r.b.at(ctx, t, r.partition, last)
+		if err != nil {
+			return err
+		}
+		if !ok || rec.offset != last || r.digest(&rec) != r.pos.Digest {
+			reason = "another message is there: the partition has lost its tail and grown again, or its topic was made anew"
+		}
+	}
+	if reason == "" {
+		r.id = t.id
+		next := max(r.next, last+1)
+		if next < first {
+			r.b.log.Error("messages were removed before they were read", "target", r.target(), "from", next, "to", first-1)
+			if err := r.reset(ctx, bus.Reset{
+				Target: r.target(), Asked: r.pos, From: uint64(first), Lost: uint64(first - next),
+				Reason: fmt.Sprintf("the topic removed %d messages before they were read, offsets %d to %d", first-next, next, first-1),
+			}); err != nil {
+				return err
+			}
+			// Said once: the position is now after them.
+			r.pos = bus.Position{Target: r.target(), Offset: uint64(first)}
+			next = first
+		}
+		r.advance(next)
+		return nil
+	}
+	asked, from, to := r.pos, first, time.Time{}
+	if !anew && !asked.Time.IsZero() {
+		to = asked.Time.Add(-resetMargin)
+		if from, err = r.before(ctx, t, to, end); err != nil {
+			return err
+		}
+	}
+	from = max(from, first)
+	r.b.log.Warn("reading starts again", "target", r.target(), "offset", asked.Offset, "from", from, "reason", reason)
+	if err := r.reset(ctx, bus.Reset{Target: r.target(), Asked: asked, From: uint64(from), To: to, Reason: reason}); err != nil {
+		return err
+	}
+	// Should nothing come before the next session, it looks for its place again
+	// by the time, not by an offset that may be lost in turn.
+	r.pos, r.id, r.startTime = bus.Position{Target: r.target()}, t.id, to
+	r.advance(from)
+	return nil
+}
+
+func (r *reader) digest(rec *record) string {
+	o := rec.original(r.topic)
+	return bus.Digest(&o)
+}
+
+// before is the offset of the first message stored at a time or after it.
+func (r *reader) before(ctx context.Context, t *topic, at time.Time, end int64) (int64, error) {
+	offset, err := r.b.offset(ctx, t, r.partition, at.UnixMilli(), false)
+	if err == nil && offset < 0 {
+		offset = end
+	}
+	return offset, err
+}
