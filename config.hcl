@@ -35,6 +35,17 @@ app "demo" {
     # Whether the sandbox inside this process limits how often one may send, as the service does.
     #rate_limits = true
 
+    # The largest file that the sandbox inside this process takes. Images have a limit of 28 MB
+    # besides, all others one of 100 MB. From 1KiB to 1GiB.
+    #media_max_bytes = "32MiB"
+
+    # How much all files may take together that were sent through it; beyond it none is taken. At
+    # least 1MiB.
+    #media_total_bytes = "4GiB"
+
+    # How long it keeps a file at least that no message has, any more or yet. At least 1m.
+    #media_time = "1d"
+
     # How often both ends of the connection show that they are alive; three missed ones end it. At
     # least 100ms.
     #heartbeat = "2s"
@@ -46,7 +57,7 @@ app "demo" {
     #usersig = ""
 
     # Users whose coming, going and changes of words the account asks to be told of after each
-    # sign-in; each is a user.status_changed. Empty: nobody's.
+    # sign-in; each is a user.status_changed. At most 200. Empty: nobody's.
     #watch_status = []
   }
 }

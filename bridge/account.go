@@ -89,6 +89,7 @@ type account struct {
 	ingress *ingress.Ingress
 	log     hclog.Logger
 	waits   waits
+	watched []tim.UserID // whose statuses it asks to be told of
 
 	mu      sync.Mutex
 	status  AccountStatus

@@ -179,8 +179,12 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 		Horizon: cfg.Egress.Horizon.Std(), GiveUp: cfg.Egress.GiveUp.Std(), AccountWait: cfg.Egress.AccountWait.Std(),
 		OnDoubt: egress.OnDoubt(cfg.Egress.OnDoubt), RetryMin: cfg.Egress.RetryMin.Std(), RetryMax: cfg.Egress.RetryMax.Std(),
 		CallTimeout: cfg.Egress.CallTimeout.Std(),
-		Policy:      egress.Policy{Accounts: cfg.Policy.Accounts, Conversations: cfg.Policy.Conversations, Verbs: cfg.Policy.Verbs},
-		Rates:       egress.Rates{Account: cfg.Egress.Rates.Account, Send: cfg.Egress.Rates.Send, Revoke: cfg.Egress.Rates.Revoke, Group: cfg.Egress.Rates.Group},
+		MediaDir:    filepath.Join(cfg.DataDir, "media"), MediaMaxBytes: int64(cfg.Egress.MediaMaxBytes), MediaTimeout: cfg.Egress.MediaTimeout.Std(),
+		Policy: egress.Policy{
+			Accounts: cfg.Policy.Accounts, Conversations: cfg.Policy.Conversations, Verbs: cfg.Policy.Verbs,
+			MediaHosts: cfg.Policy.MediaHosts, MediaPrivate: cfg.Policy.MediaPrivate,
+		},
+		Rates: egress.Rates{Account: cfg.Egress.Rates.Account, Send: cfg.Egress.Rates.Send, Revoke: cfg.Egress.Rates.Revoke, Group: cfg.Egress.Rates.Group},
 	}, egress.Deps{
 		Journal: b.journal, App: app, Commands: b.bus, Mapper: b.mapper(), Accounts: b.accounts, Poster: b.ingress,
 		Published: b.relay.Published, Logger: b.logger("egress", cfg.Log.Levels.Egress), Step: b.step,
@@ -196,10 +200,14 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 		if !shard.Owns(user) {
 			continue
 		}
-		b.accounts.add(newAccount(user, driver, tim.Config{
+		account := newAccount(user, driver, tim.Config{
 			SDKAppID:   cfg.App.SDKAppID,
 			DeviceInfo: &tim.DeviceInfo{DevID: "timbridge-" + b.journal.ID(), Platform: tim.PlatformOther},
-		}, b.credentials(a, key), b.ingress, log))
+		}, b.credentials(a, key), b.ingress, log)
+		for _, watched := range a.WatchStatus {
+			account.watched = append(account.watched, tim.UserID(watched))
+		}
+		b.accounts.add(account)
 	}
 	b.keeper = newKeeper(b.journal, []Projection{b.ingress, b.egress, b.relay}, b.log.Named("journal"))
 	b.keeper.interval, b.keeper.entries = cfg.Journal.SnapshotInterval.Std(), uint64(cfg.Journal.SnapshotEntries)

@@ -36,6 +36,8 @@ var figures = []struct {
 	{"start_time_seconds", "When this process opened its journal, in seconds since 1970.", nil},
 	{"account_state", "1 for the state that an account is in, 0 for the others.", []string{"account", "state"}},
 	{"account_catchup_conversations", "Conversations whose history is still to be read for the account.", []string{"account"}},
+	{"account_catchup_read_conversations", "Conversations whose history the catch-up under way has read.", []string{"account"}},
+	{"account_catchup_seconds", "How long the catch-up under way has gone on; 0 without one.", []string{"account"}},
 	{"account_held_messages", "Messages that wait until history has been read.", []string{"account"}},
 	{"reports_total", "Reports of the IM service, by the SDK's callback.", []string{"callback"}},
 	{"facts_total", "Facts journaled.", nil},
@@ -45,7 +47,7 @@ var figures = []struct {
 	{"history_messages_total", "Messages read from history.", nil},
 	{"ingress_queue_reports", "Reports that wait to be journaled.", nil},
 	{"ingress_queue_bytes", "Their size.", nil},
-	{"ingress_waiting_messages", "Messages of groups that wait for an earlier sequence.", nil},
+	{"ingress_waiting_messages", "Messages of groups that wait for an earlier sequence, and what is about messages that are not there yet.", nil},
 	{"seen_messages", "Messages remembered one by one, so that a repeat is known.", nil},
 	{"seen_groups", "Groups remembered by sequence.", nil},
 	{"seen_forgotten_timestamp_seconds", "Time of the newest message that had to be forgotten, in seconds since 1970; 0 without one.", nil},
@@ -61,6 +63,7 @@ var figures = []struct {
 	{"call_retries_total", "Calls that were not a command's first.", nil},
 	{"commands_doubtful_total", "Commands that were in doubt.", nil},
 	{"commands_settled_total", "Commands in doubt that were found to have been carried out.", nil},
+	{"media_fetches_total", "Times that the files of a message were to be had.", nil},
 	{"deadletters_total", "Dead letters journaled.", nil},
 	{"command_resets_total", "Times that reading commands could not go on where it stood.", nil},
 	{"commands_lost_total", "Commands that the bus removed before they were read, as far as known.", nil},
@@ -146,6 +149,8 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 			gauge("account_state", bit(state == s.State), string(s.User), string(state))
 		}
 		gauge("account_catchup_conversations", float64(in.Accounts[a.user].Conversations), string(s.User))
+		gauge("account_catchup_read_conversations", float64(in.Accounts[a.user].CatchUpRead), string(s.User))
+		gauge("account_catchup_seconds", age(now, in.Accounts[a.user].CatchUpSince, 0), string(s.User))
 		gauge("account_held_messages", float64(in.Accounts[a.user].Held), string(s.User))
 	}
 	for callback, n := range in.Reports {
@@ -182,6 +187,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count("call_retries_total", e.Retries)
 	count("commands_doubtful_total", e.Doubts)
 	count("commands_settled_total", e.Settled)
+	count("media_fetches_total", e.MediaFetches)
 	count("deadletters_total", e.DeadLetters)
 	count("command_resets_total", e.Resets)
 	count("commands_lost_total", e.Lost)

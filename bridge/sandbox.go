@@ -56,7 +56,7 @@ func StartSandbox(ctx context.Context, cfg *config.Config, opts SandboxOptions) 
 	if s.listener, err = listen(ctx, "app.driver.listen", d.Listen); err != nil {
 		return nil, err
 	}
-	limits := sandbox.Limits{}
+	limits := sandbox.Limits{MediaBytes: int64(d.MediaMaxBytes), MediaTotalBytes: int64(d.MediaTotalBytes), MediaTime: d.MediaTime.Std()}
 	if !d.RateLimits {
 		limits.GroupMessages, limits.Sends, limits.Calls = -1, -1, -1
 	}
@@ -67,7 +67,9 @@ func StartSandbox(ctx context.Context, cfg *config.Config, opts SandboxOptions) 
 	if err != nil {
 		return nil, fmt.Errorf("open the sandbox: %w", err)
 	}
-	h := sandbox.HandlerOptions{Wire: wire.HandlerOptions{Token: token, Heartbeat: d.Heartbeat.Std()}}
+	h := sandbox.HandlerOptions{Wire: wire.HandlerOptions{
+		Token: token, Heartbeat: d.Heartbeat.Std(), MaxUploadBytes: int64(d.MediaMaxBytes),
+	}}
 	if opts.Control {
 		h.ControlToken = token
 	}
@@ -152,8 +154,15 @@ func openSandboxDriver(cfg *config.Config, url string, log hclog.Logger) (*wire.
 			}
 		}
 	}
-	return wire.NewDriver(wire.Options{URL: url, Token: token, Heartbeat: cfg.App.Driver.Heartbeat.Std(), Logger: log}), key, nil
+	return wire.NewDriver(wire.Options{
+		URL: url, Token: token, Heartbeat: cfg.App.Driver.Heartbeat.Std(), MaxMessageBytes: longestAnswer, Logger: log,
+	}), key, nil
 }
+
+// longestAnswer is what the sandbox may answer at once: the list of an
+// account's conversations, of which there can be a hundred thousand, comes whole
+// and has each one's last message in it.
+const longestAnswer = 256 << 20
 
 // ReadKey is the application's secret key, from the configuration or as the
 // first run made it.

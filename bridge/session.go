@@ -28,6 +28,9 @@ type session struct {
 	caught   chan error
 	stop     context.CancelFunc
 	catching sync.WaitGroup
+	// unwatch ends the subscribing to statuses that is under way.
+	unwatch  context.CancelFunc
+	watching sync.WaitGroup
 	// retry is when catching up is begun again or, without a connection, the
 	// account signs in by itself.
 	retry *time.Timer
@@ -36,7 +39,7 @@ type session struct {
 func newSession(a *account, client tim.Client) *session {
 	s := &session{
 		account: a, client: client, notices: &notices{bell: make(chan struct{}, 1)},
-		take: a.ingress.Handler(a.user), stop: func() {}, retry: time.NewTimer(time.Hour),
+		take: a.ingress.Handler(a.user), stop: func() {}, unwatch: func() {}, retry: time.NewTimer(time.Hour),
 	}
 	s.retry.Stop()
 	return s
@@ -199,8 +202,10 @@ func renewal(sig string) time.Duration {
 func (s *session) attend(ctx context.Context) (kicked bool) {
 	renew := time.NewTimer(renewal(s.used))
 	defer renew.Stop()
+	defer s.watching.Wait()
 	defer s.catching.Wait()
-	defer s.halt()
+	defer func() { s.halt(); s.unwatch() }()
+	s.watchAnew(ctx)
 	s.catchUp(ctx, nil)
 	for {
 		select {
@@ -253,6 +258,7 @@ func (s *session) noticed(ctx context.Context) (stay, kicked bool) {
 	}
 	if change.Status == tim.NetworkConnected {
 		s.connected, s.lost = true, nil
+		s.watchAnew(ctx)
 		s.catchUp(ctx, nil)
 		return true, false
 	}
@@ -265,6 +271,7 @@ func (s *session) noticed(ctx context.Context) (stay, kicked bool) {
 // lose notes that the account is not signed in any more.
 func (s *session) lose(state AccountState, cause error) {
 	s.halt()
+	s.unwatch()
 	s.connected = false
 	s.set(state, nil, cause)
 	s.retry.Reset(s.waits.lost)

@@ -8,6 +8,9 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 )
 
+// maxWatched is how many users' statuses the service tells an account of.
+const maxWatched = 200
+
 // check finds mistakes that lie between settings.
 func (d *decoder) check(c *Config, body hcl.Body) {
 	seen := map[string]bool{}
@@ -20,6 +23,9 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 			d.mistake(at, "Written twice", "The account %q stands here twice.", a.ID)
 		}
 		seen[a.ID] = true
+		if len(a.WatchStatus) > maxWatched {
+			d.mistake(at, "Too many users", "The service tells an account of %d users' statuses at most; watch_status has %d.", maxWatched, len(a.WatchStatus))
+		}
 		for _, user := range a.WatchStatus {
 			if user == "" || len(user) > 32 {
 				d.mistake(at, "Wrong user id", "A user id has 1 to 32 bytes; %q in watch_status has %d.", user, len(user))

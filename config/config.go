@@ -37,14 +37,19 @@ type App struct {
 
 // Driver says which IM service is spoken to.
 type Driver struct {
-	Kind       string   `hcl:"kind,label" default:"sandbox" oneof:"sandbox" doc:"The IM service: \"sandbox\", for development and tests."`
-	URL        string   `hcl:"url" doc:"Address of a sandbox that runs by itself, as ws://host:port or wss://host:port. Empty: one runs inside this process."`
-	Listen     string   `hcl:"listen" default:"127.0.0.1:7300" doc:"Where the sandbox inside this process listens, for \"timbridge chat\" and for tests."`
-	Key        Secret   `hcl:"key" doc:"The application's secret key, which UserSigs are signed and checked with. Empty: made at random on the first run and kept in <data_dir>/im.key."`
-	Token      Secret   `hcl:"token" doc:"What a client presents to the sandbox. Empty: made at random on the first run and kept in <data_dir>/im.token."`
-	Delivery   string   `hcl:"delivery" default:"ack" oneof:"ack,push" doc:"\"ack\" keeps a report until it is acknowledged; \"push\" forgets it once sent, as Tencent's service does."`
-	RateLimits bool     `hcl:"rate_limits" default:"true" doc:"Whether the sandbox inside this process limits how often one may send, as the service does."`
-	Heartbeat  Duration `hcl:"heartbeat" default:"2s" min:"100ms" doc:"How often both ends of the connection show that they are alive; three missed ones end it."`
+	Kind       string `hcl:"kind,label" default:"sandbox" oneof:"sandbox" doc:"The IM service: \"sandbox\", for development and tests."`
+	URL        string `hcl:"url" doc:"Address of a sandbox that runs by itself, as ws://host:port or wss://host:port. Empty: one runs inside this process."`
+	Listen     string `hcl:"listen" default:"127.0.0.1:7300" doc:"Where the sandbox inside this process listens, for \"timbridge chat\" and for tests."`
+	Key        Secret `hcl:"key" doc:"The application's secret key, which UserSigs are signed and checked with. Empty: made at random on the first run and kept in <data_dir>/im.key."`
+	Token      Secret `hcl:"token" doc:"What a client presents to the sandbox. Empty: made at random on the first run and kept in <data_dir>/im.token."`
+	Delivery   string `hcl:"delivery" default:"ack" oneof:"ack,push" doc:"\"ack\" keeps a report until it is acknowledged; \"push\" forgets it once sent, as Tencent's service does."`
+	RateLimits bool   `hcl:"rate_limits" default:"true" doc:"Whether the sandbox inside this process limits how often one may send, as the service does."`
+
+	MediaMaxBytes   Size     `hcl:"media_max_bytes" default:"32MiB" min:"1KiB" max:"1GiB" doc:"The largest file that the sandbox inside this process takes. Images have a limit of 28 MB besides, all others one of 100 MB."`
+	MediaTotalBytes Size     `hcl:"media_total_bytes" default:"4GiB" min:"1MiB" doc:"How much all files may take together that were sent through it; beyond it none is taken."`
+	MediaTime       Duration `hcl:"media_time" default:"24h" min:"1m" doc:"How long it keeps a file at least that no message has, any more or yet."`
+
+	Heartbeat Duration `hcl:"heartbeat" default:"2s" min:"100ms" doc:"How often both ends of the connection show that they are alive; three missed ones end it."`
 }
 
 // Account is an account that the bridge signs in.
@@ -52,7 +57,7 @@ type Account struct {
 	ID      string `hcl:"id,label" default:"bridge" doc:"The user id."`
 	UserSig Secret `hcl:"usersig" doc:"Its UserSig, from env() or file(); a file is read again when the UserSig has expired. Empty: signed with the driver's key, and renewed in time."`
 
-	WatchStatus []string `hcl:"watch_status" doc:"Users whose coming, going and changes of words the account asks to be told of after each sign-in; each is a user.status_changed. Empty: nobody's."`
+	WatchStatus []string `hcl:"watch_status" doc:"Users whose coming, going and changes of words the account asks to be told of after each sign-in; each is a user.status_changed. At most 200. Empty: nobody's."`
 }
 
 // Bus is the event bus.
