@@ -18,6 +18,10 @@ func (h history) Messages(ctx context.Context, conv tim.Conversation, query tim.
 
 // ModifyMessage implements [tim.Modifier].
 func (t talk) ModifyMessage(ctx context.Context, msg tim.Message) (tim.Message, error) {
+	msg, err := t.c.uploaded(ctx, msg)
+	if err != nil {
+		return tim.Message{}, err
+	}
 	return ops.modifyMessage.ask(ctx, t.c, msg)
 }
 
