@@ -53,6 +53,23 @@ type Harness struct {
 	// Disconnect cuts the user's connections, without a word to either side.
 	// The client makes a new one by itself.
 	Disconnect func(user tim.UserID)
+
+	// Admin is an app administrator, who can sign in like any user; "" where
+	// there is none.
+	Admin tim.UserID
+	// Limited makes a service of its own with those limits, which ends with the
+	// test. Only its Driver, SDKAppID, UserSig, Advance and Admin are used.
+	Limited func(t testing.TB, limits Limits) Harness
+}
+
+// Limits are those that a service can be made with, 0 for its default.
+type Limits struct {
+	GroupMessages    int // a second in one group
+	GroupMembers     int // in a group
+	CommunityMembers int // in a Community
+	JoinedGroups     int // that one user is in
+	Groups           int // in all
+	AVChatRooms      int // among them
 }
 
 // Run runs the whole suite.
@@ -72,6 +89,8 @@ func Run(t *testing.T, h Harness) {
 	}{
 		{"session", sessionCases}, {"delivery", deliveryCases}, {"message", messageCases},
 		{"group", groupCases}, {"revoke", revokeCases}, {"history", historyCases}, {"limit", limitCases},
+		{"media", mediaCases}, {"modify", modifyCases}, {"read", readCases}, {"erase", eraseCases}, {"people", peopleCases},
+		{"rule", ruleCases}, {"tip", tipCases}, {"request", requestCases}, {"member", memberCases}, {"group limit", groupLimitCases},
 	} {
 		t.Run(area.name, func(t *testing.T) {
 			for _, c := range area.cases {
@@ -95,7 +114,7 @@ type testCase struct {
 }
 
 // needs is what a test cannot do without.
-type needs uint8
+type needs uint16
 
 const (
 	needKick needs = 1 << iota
@@ -104,6 +123,8 @@ const (
 	needDisconnect
 	needAck
 	needPush
+	needAdmin
+	needLimited
 )
 
 // need skips the test where the harness lacks something.
@@ -119,6 +140,8 @@ func (s *scene) need(n needs) {
 		{needDisconnect, s.h.Disconnect != nil, "this service has no way to cut a connection"},
 		{needAck, s.h.Delivery == Ack, "this service does not wait for acknowledgements"},
 		{needPush, s.h.Delivery == Push, "this service waits for acknowledgements"},
+		{needAdmin, s.h.Admin != "", "this service has no app administrator"},
+		{needLimited, s.h.Limited != nil, "this service's limits cannot be set"},
 	} {
 		if n&x.need != 0 && !x.has {
 			s.Skip(x.why)
