@@ -18,8 +18,8 @@ import (
 //	AddAccept               group.member_joined    (of the account, join_type applied),
 //	                        then group.request_handled (accepted)
 //	AddRefuse               group.request_handled  (of the account, not accepted)
-//	InviteAccept            group.request_handled  (request invite, of the operator, accepted)
-//	InviteRefuse            group.request_handled  (request invite, of the operator, not accepted)
+//	InviteAccept            group.request_handled  (request invite, of the account, accepted by the operator)
+//	InviteRefuse            group.request_handled  (request invite, of the account, refused by the operator)
 //	Invite                  group.member_joined    (of the account, join_type invited)
 //	Quit                    group.member_left      (of the account)
 //	BeKicked                group.member_kicked    (of the account)
@@ -107,8 +107,8 @@ func readReport(r tim.GroupReportElem, account tim.UserID) (string, groupData) {
 		c.UserID = account
 		return TypeGroupMemberChanged, groupData{Members: []MemberChange{c}}
 	}
-	handled := func(request string, accepted bool, whose []tim.UserID) (string, groupData) {
-		return TypeGroupRequestHandled, groupData{Request: request, Accepted: &accepted, UserIDs: whose}
+	handled := func(request string, accepted bool) (string, groupData) { // it is told to who had asked
+		return TypeGroupRequestHandled, groupData{Request: request, Accepted: &accepted, UserIDs: self}
 	}
 	var who []tim.UserID
 	if operator != "" {
@@ -143,7 +143,7 @@ func readReport(r tim.GroupReportElem, account tim.UserID) (string, groupData) {
 	case tim.GroupReportInviteReqToInvitee:
 		return TypeGroupInvited, groupData{UserIDs: self, Request: requestInvite}
 	case tim.GroupReportAddRefuse:
-		return handled(requestJoin, false, self)
+		return handled(requestJoin, false)
 	case tim.GroupReportAddRequest:
 		if who != nil {
 			return TypeGroupJoinRequested, groupData{UserIDs: who, Request: requestJoin}
@@ -153,13 +153,9 @@ func readReport(r tim.GroupReportElem, account tim.UserID) (string, groupData) {
 			return TypeGroupJoinRequested, groupData{UserIDs: who, Request: requestInviteByMember}
 		}
 	case tim.GroupReportInviteAccept:
-		if who != nil {
-			return handled(requestInvite, true, who)
-		}
+		return handled(requestInvite, true)
 	case tim.GroupReportInviteRefuse:
-		if who != nil {
-			return handled(requestInvite, false, who)
-		}
+		return handled(requestInvite, false)
 	}
 	return "", groupData{}
 }
@@ -167,7 +163,7 @@ func readReport(r tim.GroupReportElem, account tim.UserID) (string, groupData) {
 // unknownReport says why a report is not understood.
 func unknownReport(r tim.GroupReportElem) string {
 	switch r.ReportType {
-	case tim.GroupReportAddRequest, tim.GroupReportInviteReqToAdmin, tim.GroupReportInviteAccept, tim.GroupReportInviteRefuse:
+	case tim.GroupReportAddRequest, tim.GroupReportInviteReqToAdmin:
 		return "it names no user"
 	}
 	return "this type of group report is not known"
