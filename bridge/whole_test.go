@@ -1,0 +1,262 @@
+package bridge
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/cloudevents/sdk-go/v2/event"
+
+	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/config"
+	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/tim"
+)
+
+// clerk publishes commands and waits for what comes of them.
+type clerk struct {
+	t   testing.TB
+	bus bus.Bus
+	n   int
+}
+
+// order publishes a command and gives its id.
+func (c *clerk) order(verb string, data map[string]any) string {
+	c.t.Helper()
+	c.n++
+	e := event.New()
+	e.SetID(fmt.Sprintf("%d-%s", c.n, verb))
+	e.SetSource("test")
+	e.SetType("io.timbridge.command." + verb + ".v1")
+	e.SetExtension("timaccount", string(testUser))
+	if err := e.SetData("application/json", data); err != nil {
+		c.t.Fatal(err)
+	}
+	if _, err := c.bus.Publish(c.t.Context(), bus.Commands, &e); err != nil {
+		c.t.Fatal(err)
+	}
+	return e.ID()
+}
+
+// outcome waits for what came of a command.
+func (c *clerk) outcome(id string) mapping.Outcome {
+	c.t.Helper()
+	var found mapping.Outcome
+	eventually(c.t, "the outcome of "+id, func() (bool, string) {
+		for _, e := range stored(c.t, c.bus, bus.Outcomes) {
+			o, err := mapping.ParseOutcome(e)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			if o.Command.ID == id {
+				found = o
+				return true, ""
+			}
+		}
+		return false, "it is not there"
+	})
+	return found
+}
+
+// done publishes a command that succeeds.
+func (c *clerk) done(verb string, data map[string]any) mapping.Result {
+	c.t.Helper()
+	o := c.outcome(c.order(verb, data))
+	if o.Result == nil {
+		c.t.Fatalf("%s: %s %+v", verb, o.Type, o.Error)
+	}
+	return *o.Result
+}
+
+// TestEveryCommandOverTheWholeBridge: each is carried out at the sandbox, over
+// its real protocol, and what it brings about comes back as events.
+func TestEveryCommandOverTheWholeBridge(t *testing.T) {
+	cfg := newConfig(t)
+	cfg.App.Accounts = []config.Account{{ID: string(testUser), WatchStatus: []string{"alice", "nobody-yet"}}}
+	s := newService(t, cfg)
+	alice := s.person("alice", tim.PlatformOther)
+	groups, reader := alice.(tim.Groups), alice.(tim.Reader)
+	r := launch(t, cfg)
+	r.awaitReady()
+	r.awaitState(AccountConnected)
+	c := &clerk{t: t, bus: desk(t, cfg)}
+	type m = map[string]any
+	toAlice := m{"type": "c2c", "user_id": "alice"}
+	text := func(s string) []any { return []any{m{"type": "text", "text": s}} }
+
+	sent := c.done("message.send", m{"conversation": toAlice, "elements": text("first"), "need_read_receipt": true})
+	c.done("message.modify", m{"message_id": sent.MessageID, "elements": text("second")})
+	modified := awaitEvents(t, c.bus, "message.modified", 1)[0]
+	if !strings.HasPrefix(modified.ID(), sent.MessageID+"/modified/") || !strings.Contains(string(modified.Data()), "second") {
+		t.Errorf("%s %s", modified.ID(), modified.Data())
+	}
+	if err := reader.MarkRead(t.Context(), tim.C2C(testUser), nil); err != nil {
+		t.Fatal(err)
+	}
+	read := awaitEvents(t, c.bus, "message.read", 1)[0]
+	if !strings.Contains(string(read.Data()), `"reader":"alice"`) {
+		t.Errorf("read: %s", read.Data())
+	}
+	back, err := alice.Send(t.Context(), tim.C2C(testUser), tim.Message{Elems: []tim.Elem{tim.TextElem{Content: "answer"}}, NeedReadReceipt: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	posted := awaitEvents(t, c.bus, "message.posted", 2)[1].ID()
+	if want := mapping.MessageID("alice", back); posted != want {
+		t.Errorf("%s, want %s", posted, want)
+	}
+	c.done("message.mark_read", m{"conversation": toAlice})
+	c.done("message.send_read_receipt", m{"message_ids": []string{posted}})
+
+	group := c.done("group.create", m{"group_type": "public", "name": "team", "members": []any{m{"user_id": "alice"}}}).GroupID
+	c.done("group.modify", m{"group_id": group, "name": "the team", "notification": "hello"})
+	c.done("group.modify_member", m{"group_id": group, "user_id": "alice", "role": "admin"})
+	awaitSome := func(typ, word string) {
+		t.Helper()
+		eventually(t, typ+" with "+word, func() (bool, string) {
+			all := ofType(stored(t, c.bus, bus.Events), typ)
+			for _, e := range all {
+				if strings.Contains(string(e.Data()), word) {
+					return true, ""
+				}
+			}
+			return false, fmt.Sprint(all)
+		})
+	}
+	awaitSome("group.info_changed", "the team")
+	awaitSome("group.member_changed", "admin")
+
+	// Carol asks to join, and the bridge, as the owner, lets her.
+	carol := s.person("carol", tim.PlatformOther)
+	if err := carol.(tim.Groups).JoinGroup(t.Context(), group, "let me in"); err != nil {
+		t.Fatal(err)
+	}
+	awaitSome("group.join_requested", "carol")
+	ask := m{"group_id": group, "user_id": "carol", "accept": true}
+	c.done("group.handle_request", ask)
+	if again := c.done("group.handle_request", ask); !again.Already {
+		t.Errorf("once more: %+v", again)
+	}
+	awaitSome("group.member_joined", "carol")
+	c.done("group.transfer", m{"group_id": group, "user_id": "alice"})
+	if again := c.done("group.transfer", m{"group_id": group, "user_id": "alice"}); !again.Already {
+		t.Errorf("once more: %+v", again)
+	}
+	c.done("group.quit", m{"group_id": group})
+	if again := c.done("group.quit", m{"group_id": group}); !again.Already {
+		t.Errorf("once more: %+v", again)
+	}
+	if _, err := groups.GroupsInfo(t.Context(), []tim.GroupID{group}); err != nil {
+		t.Fatal(err)
+	}
+	// An open group is joined at once, and once.
+	open, err := alice.CreateGroup(t.Context(), tim.CreateGroupParam{GroupName: "open", GroupType: tim.GroupPublic, AddOption: addAny()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.done("group.join", m{"group_id": open.GroupID})
+	if again := c.done("group.join", m{"group_id": open.GroupID}); !again.Already {
+		t.Errorf("once more: %+v", again)
+	}
+
+	c.done("profile.modify", m{"nick_name": "The Bridge"})
+	awaitSome("user.profile_changed", "The Bridge")
+	c.done("status.set", m{"custom": "at work"})
+	if err := alice.(tim.Presence).SetStatus(t.Context(), "at lunch"); err != nil {
+		t.Fatal(err)
+	}
+	awaitSome("user.status_changed", "at lunch")
+	// Who did not exist when the account signed in is watched once there.
+	nobody := s.person("nobody-yet", tim.PlatformOther)
+	eventually(t, "the status of who came later", func() (bool, string) {
+		if err := nobody.(tim.Presence).SetStatus(t.Context(), fmt.Sprint("here since ", time.Now().UnixNano())); err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range ofType(stored(t, c.bus, bus.Events), "user.status_changed") {
+			if e.Subject() == mapping.AccountSubject("nobody-yet") {
+				return true, ""
+			}
+		}
+		return false, "none"
+	})
+	if got := ofType(stored(t, c.bus, bus.Events), "im.unrecognized"); len(got) > 0 {
+		t.Errorf("not understood: %v", got)
+	}
+}
+
+func addAny() *tim.GroupAddOption {
+	any := tim.GroupAddAny
+	return &any
+}
+
+// TestFilesOverTheWholeBridge: a file that a command names by its address, or
+// brings along, reaches the receiver, who can download it.
+func TestFilesOverTheWholeBridge(t *testing.T) {
+	cfg := newConfig(t)
+	files := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		fmt.Fprintf(w, "this is %s", r.URL.Path)
+	}))
+	defer files.Close()
+	host := strings.TrimPrefix(files.URL, "http://")
+	cfg.Policy.MediaHosts, cfg.Policy.MediaPrivate = []string{host}, true
+	s := newService(t, cfg)
+	alice := s.person("alice", tim.PlatformOther)
+	r := launch(t, cfg)
+	r.awaitReady()
+	c := &clerk{t: t, bus: desk(t, cfg)}
+	type m = map[string]any
+	toAlice := m{"type": "c2c", "user_id": "alice"}
+	c.done("message.send", m{"conversation": toAlice, "elements": []any{
+		m{"type": "text", "text": "two files"},
+		m{"type": "file", "name": "a.txt", "url": files.URL + "/a.txt"},
+		m{"type": "file", "name": "b.txt", "data": "c29tZSBkYXRh"},
+	}})
+	msgs, err := alice.(tim.History).Messages(t.Context(), tim.C2C(testUser), tim.HistoryQuery{})
+	if err != nil || len(msgs) != 1 || len(msgs[0].Elems) != 3 {
+		t.Fatalf("%+v, %v", msgs, err)
+	}
+	for i, want := range map[int]string{1: "this is /a.txt", 2: "some data"} {
+		f := msgs[0].Elems[i].(tim.FileElem)
+		if got := download(t, f.URL); got != want {
+			t.Errorf("%s holds %q, want %q", f.FileName, got, want)
+		}
+	}
+	var data struct {
+		Elements []struct{ Type, Name, URL string }
+	}
+	posted := awaitEvents(t, c.bus, "message.posted", 1)[0]
+	if err := json.Unmarshal(posted.Data(), &data); err != nil || len(data.Elements) != 3 || data.Elements[1].Name != "a.txt" || download(t, data.Elements[1].URL) != "this is /a.txt" {
+		t.Errorf("%s, %v", posted.Data(), err)
+	}
+	for what, url := range map[string]string{"another host": "https://files.example/x", "another port": "http://127.0.0.1:1/x"} {
+		o := c.outcome(c.order("message.send", m{"conversation": toAlice, "elements": []any{m{"type": "file", "name": "x", "url": url}}}))
+		if o.Type != mapping.TypeRejected || o.Error.Code != mapping.CodeMediaNotAllowed {
+			t.Errorf("%s: %s %+v", what, o.Type, o.Error)
+		}
+	}
+	if left, err := os.ReadDir(filepath.Join(cfg.DataDir, "media")); err != nil || len(left) > 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+func download(t testing.TB, url string) string {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	http.DefaultClient.CloseIdleConnections()
+	return string(b)
+}
