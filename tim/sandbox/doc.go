@@ -13,11 +13,16 @@
 //     is answered with the first one's result. The receivers and the sender's
 //     other platforms are told, now or at their next login.
 //   - History, with the conversation list; recall inside its window.
-//   - Groups of the types Public and Private: creating, inviting, removing,
-//     dismissing, by who may. A tip is a stored message of the group and takes a
-//     sequence. What concerns single users (created, invited, kicked,
-//     dismissed) is told to them and to who did it as a message of the service
-//     itself, with a sequence of its own per group; all copies are alike.
+//   - Groups of all six types, each by its rules: who may create, join, invite,
+//     remove, mute, set administrators, hand over, dismiss, quit; requests to
+//     the owner and the admins; capacity; history; see rules.go, which has the
+//     service's table as a table. A tip is a stored message of the group and
+//     takes a sequence, where the type has it so, and comes to those online as
+//     [tim.GroupTipped] too; of an AVChatRoom it comes as that alone. What
+//     concerns single users (created, invited, kicked, dismissed, asked,
+//     accepted, refused, made an administrator, muted) is told to them as a
+//     message of the service itself, with a sequence of its own per group; all
+//     copies are alike.
 //   - Limits: sizes, rates, members.
 //
 // # What it promises
@@ -42,9 +47,25 @@
 //   - A Private group becomes active with its owner's first message. Until
 //     then only the owner sees it: the others can do nothing in it, and what
 //     they are to be told waits and comes with that first message.
-//   - Into a Public group only an app administrator (Options.Admins) can invite,
-//     unless it was created with an approve option: any lets every member
-//     invite, auth the owner and admins.
+//     The group becomes active too when its owner leaves it or hands it over.
+//   - Into a Public group or a ChatRoom only an app administrator
+//     (Options.Admins) can invite, unless its approve option says otherwise:
+//     any lets every member invite, auth the owner and admins, and any other
+//     member's invitation becomes a request to them.
+//   - What an AVChatRoom or a BChatRoom says reaches the members online, and is
+//     kept nowhere: it has no sequence, and a report of it has no number and
+//     does not come again. The same is true of [tim.GroupTipped] and of
+//     online-only messages of all groups. Faults of reports do not meet these.
+//     Members stay in such a room while they are offline.
+//   - Who joins a ChatRoom reads what was said there before, in other groups
+//     not (the documents of 2025).
+//   - Changed custom fields of a group are told like its name. Nobody is told
+//     of a name card. Keys of custom fields need not be declared anywhere.
+//   - Name, introduction, notification and face of a group are for those whom
+//     the table names; its custom fields, options and bounds for the same, but
+//     of a Private group for the owner.
+//   - A group keeps its last 1000 requests; one made again takes the first
+//     one's place.
 //   - Former members keep seeing what was said while they were in a group, as
 //     they do on a device. The id of a dismissed group can be used again; its
 //     sequences go on.

@@ -85,7 +85,7 @@ func (st *state) unread(a *account, c *conversation) (n uint64, mentions []*mess
 	from := uint64(1)
 	if c.key.typ == tim.ConvGroup {
 		g := st.groups[tim.GroupID(c.key.a)]
-		if g == nil || g.members.get(a.id) == nil || !g.counts() {
+		if g == nil || g.members.get(a.id) == nil || !ruleTable.unread.of(g.typ) {
 			return 0, nil
 		}
 		from = g.members.get(a.id).from
@@ -104,15 +104,6 @@ func (st *state) unread(a *account, c *conversation) (n uint64, mentions []*mess
 		}
 	}
 	return n, mentions
-}
-
-// counts says whether a group of that type has a number of unread messages.
-func (g *group) counts() bool {
-	switch g.typ {
-	case tim.GroupChatRoom, tim.GroupAVChatRoom, tim.GroupBChatRoom:
-		return false
-	}
-	return true
 }
 
 // mention is how a message mentions an account.

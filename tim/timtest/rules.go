@@ -27,6 +27,7 @@ var ruleCases = []testCase{
 	{"created with members", 0, ruleCreatedWith},
 	{"history and roaming", 0, ruleHistory},
 	{"history before joining", 0, ruleBefore},
+	{"unread counts", 0, ruleUnread},
 	{"recall", 0, ruleRecall},
 	{"a private group begins with its owner's first message", 0, ruleSleeps},
 	{"rooms reach those online alone", 0, ruleOnline},

@@ -59,6 +59,22 @@ func ruleBefore(s *scene) {
 	}
 }
 
+func ruleUnread(s *scene) {
+	c := s.cast()
+	for typ, want := range map[tim.GroupType]uint64{
+		tim.GroupPrivate: 3, tim.GroupPublic: 2, tim.GroupChatRoom: 0, tim.GroupCommunity: 2, // the first begins with a message
+	} {
+		conv := tim.Group(c.room(typ))
+		c.owner.say(conv, "one")
+		c.owner.say(conv, "two")
+		list, err := c.member.history().Conversations(s.ctx())
+		i := slices.IndexFunc(list, func(i tim.ConvInfo) bool { return i.Conversation() == conv })
+		if err != nil || i < 0 || list[i].UnreadNum != want {
+			s.Errorf("unread of %v: want %d, %v, list %+v", typ, want, err, list)
+		}
+	}
+}
+
 func ruleRecall(s *scene) {
 	c := s.cast()
 	for _, tt := range []struct {
