@@ -4,7 +4,8 @@
 // is why a report that is told twice, or again after a crash, gives the same
 // event id.
 //
-// Facts come from [FromMessage], [FromRevoked], [FromUnrecognized] and
+// Facts come from [FromMessage], [FromRevoked], [FromModified], [FromReceipt],
+// [FromGroupTip], [FromStatus], [FromProfile], [FromUnrecognized] and
 // [AccountFact]; commands from [Commands.ToCommand]; what came of a command is
 // an [Outcome] and, where it failed for good, a [DeadLetter]. [Encode] and
 // [Decode] turn an event into the body of a journal entry and back, and [Stamp]

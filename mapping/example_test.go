@@ -96,3 +96,49 @@ func ExampleSubject() {
 	// c2c/alice/bob
 	// group/@TGS#2~2Fa~20b
 }
+
+// A command can carry a small file; whoever carries the command out puts it
+// where the SDK can read it.
+func ExampleMedia() {
+	e, err := mapping.NewCommand("https://shop.example/orders", "send-18", "bridge", mapping.SendData{
+		Conversation: mapping.C2CConversation("alice"),
+		Elements:     []mapping.Element{mapping.TextElement("The label:"), mapping.FileElement("label.txt", []byte("17 / north"))},
+	}, time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	commands := &mapping.Commands{Schemas: schemas.New()}
+	cmd, err := commands.ToCommand(e)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, file := range cmd.Send.Media {
+		fmt.Println(file.Field(), file.Name, len(file.Data))
+		if err := file.SetFile(cmd.Send.Message.Elems, "/tmp/label.txt", int64(len(file.Data))); err != nil {
+			fmt.Println(err)
+		}
+	}
+	fmt.Println(cmd.Send.Message.Elems[1].(tim.FileElem).FilePath)
+	// Output:
+	// /elements/1/data label.txt 10
+	// /tmp/label.txt
+}
+
+func ExampleFromModified() {
+	o := mapping.Observation{App: mapping.App{SDKAppID: 1400000000}, Account: "bridge"}
+	fact, err := mapping.FromModified(o, tim.Message{
+		ConvType: tim.ConvGroup, ConvID: "team", Sender: "alice", Seq: 45, ServerTime: 1795420800, Version: 2,
+		Elems: []tim.Elem{tim.TextElem{Content: "At the west gate."}},
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(fact.Event.ID())
+	fmt.Println(string(fact.Event.Data()))
+	// Output:
+	// group/team/45/modified/2
+	// {"message_id":"group/team/45","conversation":{"type":"group","group_id":"team"},"sender":"alice","sequence":45,"server_time":1795420800,"elements":[{"type":"text","text":"At the west gate."}],"version":2}
+}

@@ -98,9 +98,6 @@ func (c *Command) readRevoke(d RevokeData) error {
 	if err != nil {
 		return err
 	}
-	if n.conv.Type == tim.ConvGroup && n.seq == 0 {
-		return reject(RejectSchemaInvalid, n.field, "the message was for those online and is stored nowhere: it cannot be revoked")
-	}
 	c.Conversation = n.conv
 	c.Revoke = &Revoke{Conversation: n.conv, MessageID: n.id(c.Account), Message: tim.MsgLocator{
 		ConvID: n.conv.ID, ConvType: n.conv.Type, Seq: n.seq, Rand: n.random, Time: n.time,
@@ -113,9 +110,6 @@ func (c *Command) readModify(d ModifyData) error {
 	n, err := c.messageNamed(d.MessageID, d.Conversation, d.Sequence, d.Random, d.ServerTime)
 	if err != nil {
 		return err
-	}
-	if n.conv.Type == tim.ConvGroup && n.seq == 0 {
-		return reject(RejectSchemaInvalid, n.field, "the message was for those online and is stored nowhere: it cannot be modified")
 	}
 	m := n.message()
 	m.CloudCustomStr = d.CloudCustomData
@@ -179,31 +173,32 @@ func (c *Command) readReadReceipt(d ReadReceiptData) error {
 // named is a message that a command names.
 type named struct {
 	conv              tim.Conversation
-	sender            tim.UserID // of one that was stored nowhere
 	seq, random, time uint64
-	field             string // where the command names it
 }
 
 // messageNamed reads a message's name: by its id, or by its conversation and numbers.
 func (c *Command) messageNamed(id string, conv *ConversationData, seq, random, time uint64) (named, error) {
+	n := named{seq: seq, random: random, time: time}
+	field := "/conversation/users"
+	var err error
 	if id == "" {
-		n := named{seq: seq, random: random, time: time, field: "/conversation/users"}
-		var err error
-		if n.conv, err = conv.conversation(c.Account); err != nil {
-			return n, reject(RejectSchemaInvalid, n.field, "%v", err)
+		n.conv, err = conv.conversation(c.Account)
+	} else {
+		field = "/message_id"
+		var p ParsedMessageID
+		if p, err = ParseMessageID(id); err != nil {
+			return n, reject(RejectSchemaInvalid, field, "%v", err)
 		}
-		return n, nil
+		n.seq, n.random, n.time = p.Seq, p.Rand, p.Time
+		if n.conv = tim.Group(p.Group); p.Group == "" {
+			n.conv, err = otherUser(c.Account, p.Users[0], p.Users[1])
+		}
 	}
-	n := named{field: "/message_id"}
-	p, err := ParseMessageID(id)
 	if err != nil {
-		return n, reject(RejectSchemaInvalid, n.field, "%v", err)
+		return n, reject(RejectSchemaInvalid, field, "%v", err)
 	}
-	n.seq, n.random, n.time, n.sender = p.Seq, p.Rand, p.Time, p.Sender
-	if p.Group != "" {
-		n.conv = tim.Group(p.Group)
-	} else if n.conv, err = otherUser(c.Account, p.Users[0], p.Users[1]); err != nil {
-		return n, reject(RejectSchemaInvalid, n.field, "%v", err)
+	if n.conv.Type == tim.ConvGroup && n.seq == 0 {
+		return n, reject(RejectSchemaInvalid, field, "the message was for those online and is stored nowhere: it can be neither changed nor read")
 	}
 	return n, nil
 }
@@ -211,7 +206,7 @@ func (c *Command) messageNamed(id string, conv *ConversationData, seq, random, t
 // message is the message as far as its name says it.
 func (n named) message() tim.Message {
 	return tim.Message{
-		ConvType: n.conv.Type, ConvID: n.conv.ID, Sender: n.sender, Seq: n.seq, Rand: n.random, ServerTime: n.time,
+		ConvType: n.conv.Type, ConvID: n.conv.ID, Seq: n.seq, Rand: n.random, ServerTime: n.time,
 	}
 }
 
