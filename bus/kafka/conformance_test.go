@@ -146,9 +146,35 @@ func alter(t testing.TB, addr, topic, name, value string) (undo func()) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		waitConfig(t, addr, topic, name, value)
 	}
 	set(kmsg.IncrementalAlterConfigOpSet, &value)
 	return func() { set(kmsg.IncrementalAlterConfigOpDelete, nil) }
+}
+
+// waitConfig waits until the broker goes by a topic's configuration; a nil value
+// is any other than it had.
+func waitConfig(t testing.TB, addr, topic, name string, value *string) {
+	t.Helper()
+	a := admin(t, addr)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		req := kmsg.NewPtrDescribeConfigsRequest()
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType, r.ResourceName, r.ConfigNames = kmsg.ConfigResourceTypeTopic, topic, []string{name}
+		req.Resources = append(req.Resources, r)
+		res, err := req.RequestWith(context.Background(), a)
+		if err == nil && len(res.Resources) == 1 && len(res.Resources[0].Configs) == 1 {
+			c := res.Resources[0].Configs[0]
+			own := c.Source == kmsg.ConfigSourceDynamicTopicConfig
+			if value == nil && !own || value != nil && c.Value != nil && *c.Value == *value {
+				time.Sleep(50 * time.Millisecond) // what it shows, it does a moment later
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("topic %s: %s is not as set: %v", topic, name, err)
+		}
+	}
 }
 
 // bounds sums the first and the last offsets of a topic.
@@ -194,6 +220,36 @@ func remove(t testing.TB, addr, topic string) {
 	if err := kerr.ErrorForCode(res.Topics[0].ErrorCode); err != nil && err != kerr.UnknownTopicOrPartition {
 		t.Fatal(err)
 	}
+	waitTopic(t, addr, topic, false)
+}
+
+// waitTopic waits until the broker shows a topic with its leaders, or shows none.
+func waitTopic(t testing.TB, addr, topic string, there bool) {
+	t.Helper()
+	a := admin(t, addr)
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		req := kmsg.NewPtrMetadataRequest()
+		rt := kmsg.NewMetadataRequestTopic()
+		rt.Topic = &topic
+		req.Topics = append(req.Topics, rt)
+		res, err := req.RequestWith(t.Context(), a)
+		if err == nil {
+			err = kerr.ErrorForCode(res.Topics[0].ErrorCode)
+			if err == nil {
+				for _, p := range res.Topics[0].Partitions {
+					if p.Leader < 0 {
+						err = kerr.LeaderNotAvailable
+					}
+				}
+			}
+			if (err == nil) == there && (there || err == kerr.UnknownTopicOrPartition) {
+				return
+			}
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("topic %s: %v", topic, err)
+		}
+	}
 }
 
 func create(t testing.TB, addr, topic string, appendTime bool) {
@@ -216,6 +272,7 @@ func create(t testing.TB, addr, topic string, appendTime bool) {
 		}
 		// The bus itself may have made it first: then it is there.
 		if err == nil || err == kerr.TopicAlreadyExists {
+			waitTopic(t, addr, topic, true)
 			return
 		}
 		if time.Now().After(deadline) {

@@ -219,13 +219,15 @@ func (c *conn) connectError(err error) error {
 		auth.Mechanism = ""
 		return auth
 	case wrongProtocol(err), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		advice := "it may expect TLS or SASL: configure what its listener asks for, or use its plaintext port"
+		advice := ""
 		switch {
 		case strings.Contains(err.Error(), "expecting TLS"):
 			advice = "it expects TLS: configure it, or use its plaintext port"
 		case c.cfg.TLS != nil:
 			advice = "it may be a port without TLS: leave TLS out, or use the port of its TLS listener"
-		case c.cfg.SASL == nil:
+		case c.cfg.SASL != nil:
+			advice = "it may expect TLS, or no SASL, or end the connection for a wrong user or password"
+		default:
 			advice = "it may expect SASL: configure the user, or use its plaintext port; and it may be no Kafka at all"
 		}
 		return &ProtocolError{Brokers: brokers, Advice: advice, Err: err}

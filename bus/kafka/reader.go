@@ -34,7 +34,6 @@ type reader struct {
 	b         *Bus
 	topic     string
 	partition int
-	source    int // goes on every item
 
 	pos  bus.Position // of the last message read; Offset 0 is none
 	next int64        // the offset to read at, past what is no message

@@ -184,7 +184,7 @@ func (b *Bus) ensure(ctx context.Context, manage Manage) error {
 		if err := b.create(ctx, missing); err != nil {
 			return err
 		}
-		if _, err := b.learn(ctx, names...); err != nil {
+		if err := b.appear(ctx, names); err != nil {
 			return err
 		}
 	}
@@ -211,6 +211,19 @@ func (b *Bus) ensure(ctx context.Context, manage Manage) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// appear waits until topics that were made can be seen, which takes the brokers
+// a moment.
+func (b *Bus) appear(ctx context.Context, names []string) error {
+	ctx, cancel := b.conn.ask(ctx)
+	defer cancel()
+	for attempt := 0; ; attempt++ {
+		_, err := b.learn(ctx, names...)
+		if err == nil || !errors.Is(err, errNoTopic) || !b.pause(ctx, backoff(min(attempt, 2))) {
+			return err
+		}
+	}
 }
 
 const (
