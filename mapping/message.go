@@ -3,6 +3,8 @@ package mapping
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
+	"strconv"
 
 	"github.com/timbridge/timbridge/tim"
 )
@@ -111,12 +113,39 @@ func appendMessage(o Observation, m tim.Message, id string) (buf []byte, subject
 	buf = appendOptionalUint(buf, "version", m.Version)
 	buf = appendSender(buf, m)
 	buf = appendFlag(buf, "late", o.Late)
-	buf = appendExtra(buf, m.Extra)
+	buf = appendExtra(buf, messageExtra(m))
 	buf = closeJSON(buf, '}')
 	if group != "" {
 		return buf, GroupSubject(tim.GroupID(group)), nil
 	}
 	return buf, c2cSubject(a, b), nil
+}
+
+// messageExtra is what an event has of a message without a name of its own: the
+// keys that we do not know, and what is rarely there. What an account's own
+// device keeps (whether it is read, where it comes from) is no part of it.
+func messageExtra(m tim.Message) map[string]json.RawMessage {
+	if !m.SupportMessageExtension && !m.ExcludedFromContentModeration && m.CustomModerationConfigurationID == "" &&
+		!m.HasRiskContent && m.RiskTypeIdentified == 0 {
+		return m.Extra
+	}
+	extra := maps.Clone(m.Extra)
+	for key, set := range map[string]bool{
+		"message_support_message_extension":        m.SupportMessageExtension,
+		"message_excluded_from_content_moderation": m.ExcludedFromContentModeration,
+		"message_has_risk_content":                 m.HasRiskContent,
+	} {
+		if set {
+			extra = with(extra, key, json.RawMessage("true"))
+		}
+	}
+	if m.CustomModerationConfigurationID != "" {
+		extra = with(extra, "message_custom_moderation_configuration_id", appendString(nil, m.CustomModerationConfigurationID))
+	}
+	if m.RiskTypeIdentified != 0 {
+		extra = with(extra, "message_risk_type_identified", strconv.AppendUint(nil, m.RiskTypeIdentified, 10))
+	}
+	return extra
 }
 
 // senderOf is who posted a message; where the message does not say, it is told

@@ -123,7 +123,7 @@ func tellMerger(e tim.MergerElem) (Element, error) {
 	for _, m := range e.Messages {
 		merged := MergedMessage{
 			Sender: m.Sender, Sequence: m.Seq, Random: m.Rand, ServerTime: m.ServerTime, ClientTime: m.ClientTime,
-			MsgID: m.MsgID, CloudCustomData: m.CloudCustomStr, Elements: make([]Element, len(m.Elems)), Raw: rawOf(m.Extra),
+			MsgID: m.MsgID, CloudCustomData: m.CloudCustomStr, Elements: make([]Element, len(m.Elems)), Raw: rawOf(messageExtra(m)),
 		}
 		if m.ConvType == tim.ConvGroup {
 			merged.GroupID = tim.GroupID(m.ConvID)
