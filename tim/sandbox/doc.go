@@ -13,6 +13,15 @@
 //     is answered with the first one's result. The receivers and the sender's
 //     other platforms are told, now or at their next login.
 //   - History, with the conversation list; recall inside its window.
+//   - Files: an element that names one by its path is sent with it, from the
+//     machine of the client. The service keeps it and fills the element in: id,
+//     size, URL, and of an image the sides and two smaller sizes. Whoever has a
+//     file's URL can download it. A file that no message uses (any more) is
+//     removed after Options.Limits.MediaTime.
+//   - What is done to messages later: changing them, with their version and a
+//     code for who comes too late; read marks and unread counts; receipts for
+//     those sent with the wish; deleting for oneself alone.
+//   - Profiles, and who is online: subscriptions live as long as the session.
 //   - Groups of all six types, each by its rules: who may create, join, invite,
 //     remove, mute, set administrators, hand over, dismiss, quit; requests to
 //     the owner and the admins; capacity; history; see rules.go, which has the
@@ -72,6 +81,28 @@
 //   - Revoking tells everybody, who revokes included. A message that was
 //     recalled stays in history with its status, and with its elements.
 //   - A second recall ends with 20023, in a group with 10032.
+//   - Everybody in a conversation can change its messages. A change says which
+//     version it is made of only where the message given was read from the
+//     service or has a Version; 8006 says that there is a later one. To say what
+//     is said already is no change.
+//   - The peer of a one-to-one talk is told of a read mark when it takes in
+//     something of the peer's, with the time of the last message that was read.
+//     Messages of oneself, tips, recalled messages and those that exclude
+//     themselves do not count as unread; ChatRoom, AVChatRoom and BChatRoom have
+//     no count.
+//   - A receipt counts of those who were in the group when the message was
+//     sent; a group of more than 200 has none (10060), an online-only message
+//     neither (10061).
+//   - An image of more than 24 million pixels is not looked into: all its sizes
+//     are the file itself. Smaller sizes are made of the first picture of an
+//     animation.
+//   - The path that a file was sent from is not stored. What somebody on the
+//     network names by a path is never read here.
+//   - A user's own words as a status end when the user is signed in nowhere.
+//     A process that starts anew knows of who is signed in by their coming back.
+//   - Changed profiles are told to who shares a conversation, except an
+//     AVChatRoom's members. The keys of custom fields need not be declared.
+//   - A message for some of a group's members is refused with 10059.
 //   - A random has 32 bits, and only one that the sender chose counts when a
 //     message is sent again.
 //
@@ -81,5 +112,6 @@
 // grow for ever. Messages for reading back and reports that wait are bounded by
 // number, size and age ([Limits]); accounts, groups and conversations with their
 // last message are kept for ever. The text of messages lies in the directory as
-// it was sent, in the journal and the last two snapshots, until these go.
+// it was sent, in the journal and the last two snapshots, until these go. Files
+// lie in Options.MediaDir by the SHA-256 of their content, each content once.
 package sandbox
