@@ -6,6 +6,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"image"
+	"image/png"
+	"io"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -49,6 +52,9 @@ func TestScripts(t *testing.T) {
 			"filled":   filled,
 			"jsonline": jsonLines,
 			"setenv":   setenv,
+			"expand":   expand,
+			"picture":  picture,
+			"download": download,
 		},
 	})
 }
@@ -259,6 +265,40 @@ func jsonLines(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
+// expand puts the variables of the script into a file: expand join.txt
+func expand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: expand file")
+	}
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(os.Expand(ts.ReadFile(args[0]), ts.Getenv)), 0o600))
+}
+
+// picture writes a small one: picture dot.png
+func picture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 1 {
+		ts.Fatalf("usage: picture file")
+	}
+	var b bytes.Buffer
+	ts.Check(png.Encode(&b, image.NewGray(image.Rect(0, 0, 3, 2))))
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b.Bytes(), 0o600))
+}
+
+// download gets what a link leads to, and compares it with a file:
+// download http://127.0.0.1:7300/… report.txt
+func download(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: download url file")
+	}
+	res, err := http.Get(args[0])
+	ts.Check(err)
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	if want := ts.ReadFile(args[1]); res.StatusCode != http.StatusOK || string(b) != want {
+		ts.Fatalf("%s, and %q instead of %q", res.Status, b, want)
+	}
+}
+
 // setenv takes a variable from what the last program printed:
 // setenv GROUP 'group (\S+)'
 func setenv(ts *testscript.TestScript, neg bool, args []string) {
@@ -267,7 +307,7 @@ func setenv(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	pattern, err := regexp.Compile(args[1])
 	ts.Check(err)
-	m := pattern.FindStringSubmatch(ts.ReadFile("stdout"))
+	m := pattern.FindStringSubmatch(ts.ReadFile("stdout") + ts.ReadFile("stderr"))
 	if len(m) != 2 {
 		ts.Fatalf("%s does not match what was printed", args[1])
 	}

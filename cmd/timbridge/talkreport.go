@@ -74,7 +74,7 @@ func (t *talk) received(m tim.Message) {
 				t.note(elementText(el, t.call))
 			}
 		}
-	case !t.JSON && (conv.Type == tim.ConvC2C || conv.Type == tim.ConvGroup):
+	case !t.JSON && !isTip(m) && (conv.Type == tim.ConvC2C || conv.Type == tim.ConvGroup):
 		t.mu.Lock()
 		t.names.learnFrom(m)
 		who, told := t.names.of(m.Sender), t.elsewhere[conv]
@@ -100,7 +100,7 @@ func (t *talk) knows(el tim.Elem) bool {
 // revoked tells that a message was recalled.
 func (t *talk) revoked(l tim.MsgLocator) {
 	t.mu.Lock()
-	if l.Conversation() != t.conv {
+	if l.Conversation() != t.conv || t.holding { // what is being read already says so
 		t.mu.Unlock()
 		return
 	}
