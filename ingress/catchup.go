@@ -292,7 +292,7 @@ func (c *catchUp) read(ctx context.Context) error {
 		group.Go(func() error {
 			for {
 				r := reading{in: c.in, account: c.account, history: c.history}
-				err := c.in.do(ctx, func(a *appender) error { return c.beginNext(a, &r) })
+				err := c.in.ask(ctx, func(a *appender) error { return c.beginNext(a, &r) })
 				if err != nil || r.subject == "" {
 					return err
 				}
@@ -343,7 +343,7 @@ func (c *catchUp) readOne(ctx context.Context, r *reading) error {
 			return err
 		}
 		again := false
-		err = c.in.do(ctx, func(a *appender) (err error) {
+		err = c.in.ask(ctx, func(a *appender) (err error) {
 			if again, err = c.endRead(a, r.subject); again {
 				err = c.beginRead(a, r)
 			}

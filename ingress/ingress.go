@@ -297,6 +297,13 @@ func (in *Ingress) do(ctx context.Context, f func(*appender) error) error {
 	return in.wait(ctx, done, in.queue.pushCall(call(f, done)))
 }
 
+// ask runs f in the appender's goroutine and returns its error, whether what f
+// put into the batch is on disk or not: later appends come after it.
+func (in *Ingress) ask(ctx context.Context, f func(*appender) error) error {
+	done := make(chan error, 1)
+	return in.wait(ctx, done, in.queue.pushCall(func(a *appender) { done <- f(a) }))
+}
+
 // doInTurn is do, after all reports that wait already.
 func (in *Ingress) doInTurn(ctx context.Context, f func(*appender) error) error {
 	done := make(chan error, 1)
