@@ -82,20 +82,6 @@ func (c *conversation) replace(m *message) {
 	}
 }
 
-// newest is the newest message up to a seq, or nil.
-func (c *conversation) newest(upTo uint64) *message {
-	if c.last != nil && c.last.seq <= upTo {
-		return c.last
-	}
-	if upTo == ^uint64(0) {
-		return c.last
-	}
-	if i := c.search(upTo + 1); i > 0 {
-		return c.msgs[i-1]
-	}
-	return nil
-}
-
 // history are the kept messages, oldest first; the last one is among them even
 // where the rest was dropped.
 func (c *conversation) history() []*message {

@@ -290,6 +290,27 @@ func served(t *testing.T, o sandbox.HandlerOptions) (*world, *httptest.Server, *
 	return w, server, d
 }
 
+// TestEverythingOverTheWire: a client on the network can do what one in the
+// process can.
+func TestEverythingOverTheWire(t *testing.T) {
+	_, _, ann := served(t, sandbox.HandlerOptions{})
+	type all interface {
+		tim.Resender
+		tim.History
+		tim.Modifier
+		tim.Eraser
+		tim.Reader
+		tim.BatchSender
+		tim.Groups
+		tim.Profiles
+		tim.Presence
+		tim.Uploader
+	}
+	if _, ok := ann.Client.(all); !ok {
+		t.Errorf("the client is a %T", ann.Client)
+	}
+}
+
 func TestDownload(t *testing.T) {
 	_, server, ann := served(t, sandbox.HandlerOptions{})
 	_, e := ann.sendFile("ben", "naïve \"q\".html", []byte("<script>alert(1)</script>"))

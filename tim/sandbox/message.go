@@ -45,9 +45,6 @@ const (
 	flagNotLast  // that it is not shown in the list of conversations
 	flagAt       // that some are mentioned
 	flagMedia    // it has elements with files
-
-	// flagsSaid are those that come with the message.
-	flagsSaid = flagReceipt | flagNoUnread | flagNotLast | flagAt | flagMedia
 )
 
 func (m *message) is(flag uint8) bool { return m.flags&flag != 0 }

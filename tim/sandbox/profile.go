@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"bytes"
 	"context"
 	"slices"
 
@@ -80,21 +81,35 @@ func (c *Client) ModifyProfile(ctx context.Context, item tim.UserProfileItem) er
 		if err != nil {
 			return err
 		}
-		p := changed(c.s.st.profileOf(ss.account.id), item)
-		b := c.s.settled()
-		switch content, err := p.MarshalJSON(); {
-		case err != nil:
-			c.s.mu.Unlock()
-			return &tim.Error{Op: op, Code: tim.CodeInvalidJSON, Effect: tim.EffectNotDone, Err: err}
-		case len(p.CustomStrings) > maxProfileKeys:
-			c.s.mu.Unlock()
-			return refuse(op, tim.CodeSvrProfileSizeLimit, "%d custom fields: at most %d", len(p.CustomStrings), maxProfileKeys)
-		default:
-			_, b = c.s.write(&profileRecord{user: ss.account.id, time: max(c.s.now(), c.s.st.lastTime), content: content})
-		}
+		b, err := c.modifyProfile(op, ss.account, item)
 		c.s.mu.Unlock()
+		if err != nil {
+			return err
+		}
 		return b.wait(ctx, op)
 	})
+}
+
+// modifyProfile does it under the lock. To say what is said already changes nothing.
+func (c *Client) modifyProfile(op string, a *account, item tim.UserProfileItem) (*batch, error) {
+	before := c.s.st.profileOf(a.id)
+	after := changed(before, item)
+	if n := len(after.CustomStrings); n > maxProfileKeys {
+		return nil, refuse(op, tim.CodeSvrProfileSizeLimit, "%d custom fields: at most %d", n, maxProfileKeys)
+	}
+	old, err := before.MarshalJSON()
+	if err != nil {
+		return nil, &tim.Error{Op: op, Code: tim.CodeInvalidJSON, Effect: tim.EffectNotDone, Err: err}
+	}
+	content, err := after.MarshalJSON()
+	if err != nil {
+		return nil, &tim.Error{Op: op, Code: tim.CodeInvalidJSON, Effect: tim.EffectNotDone, Err: err}
+	}
+	if bytes.Equal(content, old) {
+		return c.s.settled(), nil
+	}
+	_, b := c.s.write(&profileRecord{user: a.id, time: max(c.s.now(), c.s.st.lastTime), content: content})
+	return b, nil
 }
 
 // checkProfile checks the limits of what is to be changed.
@@ -158,6 +173,7 @@ func changed(p tim.UserProfile, item tim.UserProfileItem) tim.UserProfile {
 	set(&p.Birthday, item.Birthday)
 	set(&p.Level, item.Level)
 	set(&p.Role, item.Role)
+	p.CustomStrings = slices.Clone(p.CustomStrings)
 	for _, f := range item.CustomStrings {
 		f = tim.UserProfileCustomString{Key: f.Key, Value: f.Value}
 		i := slices.IndexFunc(p.CustomStrings, func(x tim.UserProfileCustomString) bool { return x.Key == f.Key })

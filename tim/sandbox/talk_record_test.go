@@ -5,8 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-
-	"github.com/timbridge/timbridge/tim"
 )
 
 // talkRecords has one of each kind in talk_record.go and media.go, each with
@@ -68,7 +66,6 @@ func (m *message) dumpChanges() string {
 	if m.receipt == nil {
 		return fmt.Sprint(" v", m.version)
 	}
-	var readers []tim.UserID
-	readers = slices.Sorted(maps.Keys(m.receipt.readers))
+	readers := slices.Sorted(maps.Keys(m.receipt.readers))
 	return fmt.Sprint(" v", m.version, " read by ", readers, " of ", m.receipt.of)
 }
