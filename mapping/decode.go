@@ -27,9 +27,10 @@ func Decode(b []byte) (*event.Event, error) {
 	return e, nil
 }
 
-// decodeOwn reads an event whose attributes are strings without escapes,
-// written without white space, with JSON data at the end; false for every
-// other, whether right or wrong.
+// decodeOwn reads an event whose attributes are strings, written without white
+// space, with JSON data at the end; false for every other, whether right or
+// wrong. All our own are read here: the SDK refuses some numbers that JSON has,
+// and what an IM service reported in raw must not be one entry too many.
 func decodeOwn(b []byte) (*event.Event, bool) {
 	const start = `{"specversion":"1.0",`
 	if len(b) < len(start) || string(b[:len(start)]) != start {
@@ -63,7 +64,7 @@ func decodeOwn(b []byte) (*event.Event, bool) {
 
 const dataKey = `"data":`
 
-// findData finds the "data" member among attributes that are plain strings.
+// findData finds the "data" member among attributes that are strings.
 func findData(b []byte, i int) int {
 	for i < len(b) {
 		if b[i] != '"' {
@@ -73,7 +74,7 @@ func findData(b []byte, i int) int {
 			return i
 		}
 		for range 2 { // the name and the value
-			if i = plainString(b, i); i < 0 || i >= len(b) || b[i] != ':' && b[i] != ',' {
+			if i = afterString(b, i); i < 0 || i >= len(b) || b[i] != ':' && b[i] != ',' {
 				return -1
 			}
 			i++
@@ -82,17 +83,18 @@ func findData(b []byte, i int) int {
 	return -1
 }
 
-// plainString gives the index after the string at i, -1 when it has escapes or does not end.
-func plainString(b []byte, i int) int {
+// afterString gives the index after the string at i, -1 when it does not end.
+func afterString[T string | []byte](b T, i int) int {
 	if i >= len(b) || b[i] != '"' {
 		return -1
 	}
 	for i++; i < len(b); i++ {
-		c := b[i]
-		if c == '"' {
+		switch c := b[i]; {
+		case c == '"':
 			return i + 1
-		}
-		if c == '\\' || c < ' ' {
+		case c == '\\':
+			i++
+		case c < ' ':
 			return -1
 		}
 	}
@@ -101,19 +103,23 @@ func plainString(b []byte, i int) int {
 
 // readAttribute reads `"name":"value",` at i; findData has been there.
 func readAttribute(text string, i int) (name, value string, next int, ok bool) {
-	i++
-	end := i + strings.IndexByte(text[i:], '"')
-	name = text[i:end]
-	if end+2 >= len(text) || text[end+1] != ':' || text[end+2] != '"' {
+	end := afterString(text, i)
+	name = text[i+1 : end-1]
+	if end+1 >= len(text) || text[end] != ':' || text[end+1] != '"' {
 		return "", "", 0, false
 	}
-	i = end + 3
-	end = i + strings.IndexByte(text[i:], '"')
-	value = text[i:end]
-	if end+1 >= len(text) || text[end+1] != ',' {
+	i = end + 1
+	end = afterString(text, i)
+	if end >= len(text) || text[end] != ',' {
 		return "", "", 0, false
 	}
-	return name, value, end + 2, true
+	value = text[i+1 : end-1]
+	if strings.IndexByte(value, '\\') >= 0 {
+		if !utf8.ValidString(value) || json.Unmarshal([]byte(text[i:end]), &value) != nil {
+			return "", "", 0, false
+		}
+	}
+	return name, value, end + 1, true
 }
 
 // attributes says which attributes have been set: each may come once.

@@ -57,7 +57,7 @@ func hashKey(id string, at time.Time) Key {
 // revocation is a fact with a key of its own.
 func KeyOf(account tim.UserID, m tim.Message) Key {
 	if m.ConvType == tim.ConvGroup && m.ConvID != "" && m.Seq != 0 {
-		return Key{Kind: KeyGroupSeq, Group: tim.GroupID(m.ConvID), Seq: m.Seq, Time: int64(min(m.ServerTime, maxUnix))}
+		return Key{Kind: KeyGroupSeq, Group: tim.GroupID(m.ConvID), Seq: m.Seq, Time: unixSeconds(m.ServerTime)}
 	}
 	if id := MessageID(account, m); id != "" {
 		return hashKey(id, unixTime(m.ServerTime))

@@ -64,7 +64,7 @@ func messagePosted(o Observation, m tim.Message, id string) (Fact, error) {
 		return Fact{}, err
 	}
 	at := unixTime(m.ServerTime)
-	key := Key{Kind: KeyGroupSeq, Group: tim.GroupID(m.ConvID), Seq: m.Seq, Time: int64(min(m.ServerTime, maxUnix))}
+	key := Key{Kind: KeyGroupSeq, Group: tim.GroupID(m.ConvID), Seq: m.Seq, Time: unixSeconds(m.ServerTime)}
 	if m.ConvType != tim.ConvGroup || m.Seq == 0 {
 		key = hashKey(id, at)
 	}

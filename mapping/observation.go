@@ -146,3 +146,11 @@ func unixTime(seconds uint64) time.Time {
 	}
 	return time.Unix(int64(seconds), 0).UTC()
 }
+
+// unixSeconds is the number of seconds since 1970 of [unixTime], 0 for its zero.
+func unixSeconds(seconds uint64) int64 {
+	if seconds > maxUnix {
+		return 0
+	}
+	return int64(seconds)
+}
