@@ -23,6 +23,8 @@ var messageCases = []testCase{
 	{"a random sent again after the window is a new message", needAdvance, sentAfterWindow},
 	{"a message to nobody is refused", 0, toNobody},
 	{"a message of nothing is refused", 0, ofNothing},
+	{"what only the service says cannot be sent", 0, serviceOnly},
+	{"a message for some of a group is never told to all", 0, forSome},
 }
 
 func oneToOne(s *scene) {
@@ -276,4 +278,30 @@ func ofNothing(s *scene) {
 	alice := s.signIn("alice")
 	_, err := alice.client.Send(s.ctx(), tim.C2C(s.user("x")), tim.Message{})
 	s.refused("no elements", err)
+}
+
+func serviceOnly(s *scene) {
+	alice, bob := s.signIn("alice"), s.signIn("bob")
+	for _, e := range []tim.Elem{tim.GroupTipsElem{TipType: tim.GroupTipInvite, GroupID: "g"}, tim.GroupReportElem{ReportType: tim.GroupReportDelete, GroupID: "g"}} {
+		_, err := alice.client.Send(s.ctx(), tim.C2C(bob.user), tim.Message{Elems: []tim.Elem{tim.TextElem{Content: "x"}, e}})
+		s.refused(e.ElemType().String(), err, tim.CodeInvalidMsgElem)
+	}
+	bob.fence()
+	if n := bob.count(func(m tim.Message) bool { return m.Sender == alice.user }); n != 0 {
+		s.Errorf("the receiver was told %d messages", n)
+	}
+}
+
+func forSome(s *scene) {
+	alice, bob, carol := s.signIn("alice"), s.signIn("bob"), s.signIn("carol")
+	group := tim.Group(alice.create(tim.GroupPublic, bob, carol))
+	msg := textMessage("for bob alone")
+	msg.TargetGroupMembers = []tim.UserID{bob.user}
+	if _, err := alice.client.Send(s.ctx(), group, msg); err != nil {
+		s.refused("a service that does not offer it", err, tim.CodeSvrGroupPlanRequired)
+	}
+	carol.fence()
+	if n := carol.count(func(m tim.Message) bool { return textOf(m) == "for bob alone" }); n != 0 {
+		s.Error("another member was told")
+	}
 }
