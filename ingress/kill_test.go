@@ -69,7 +69,10 @@ type killRig struct {
 
 	mu   sync.Mutex
 	said map[string][]string // by subject and sender, of answered sends, in order: message ids
-	sent int                 // own commands whose outcome is awaited so far
+	// changes are the ids of what became of messages, in the order of the answers.
+	changes  []string
+	delivery sandbox.Delivery
+	sent     int // own commands whose outcome is awaited so far
 }
 
 func newKillRig(t *testing.T, delivery sandbox.Delivery, overWire bool) *killRig {
@@ -84,7 +87,7 @@ func newKillRig(t *testing.T, delivery sandbox.Delivery, overWire bool) *killRig
 			t.Error(err)
 		}
 	})
-	k := &killRig{t: t, sb: sb, driver: sb, dir: t.TempDir(), said: map[string][]string{}}
+	k := &killRig{t: t, sb: sb, driver: sb, dir: t.TempDir(), said: map[string][]string{}, delivery: delivery}
 	if overWire {
 		h, err := sb.Handler(sandbox.HandlerOptions{Wire: wire.HandlerOptions{Token: "t"}})
 		if err != nil {
@@ -146,6 +149,7 @@ func (k *killRig) talk() (stop func()) {
 						return
 					}
 					k.answered(user, m)
+					k.change(ctx, user, c, m, n)
 					time.Sleep(time.Duration(rand.IntN(2000)) * time.Microsecond)
 				}
 			})
@@ -160,6 +164,33 @@ func (k *killRig) talk() (stop func()) {
 			}
 		}
 	}
+}
+
+// change modifies or revokes some of what was said, and marks some of it as read.
+func (k *killRig) change(ctx context.Context, user tim.UserID, c tim.Client, m tim.Message, n int) {
+	id, err := mapping.MessageID(user, m), error(nil)
+	switch n % 16 {
+	case 3, 9:
+		m.Elems = []tim.Elem{tim.TextElem{Content: fmt.Sprint(n, " in other words")}}
+		if m, err = c.(tim.Modifier).ModifyMessage(ctx, m); err == nil {
+			k.became(fmt.Sprintf("%s/modified/%d", id, m.Version))
+		}
+	case 5:
+		if err = c.Revoke(ctx, m.Conversation(), m.Locator()); err == nil {
+			k.became(id + "/revoked")
+		}
+	case 7:
+		err = c.(tim.Reader).MarkRead(ctx, m.Conversation(), nil)
+	}
+	if err != nil && ctx.Err() == nil {
+		k.t.Errorf("change of %s: %v", id, err)
+	}
+}
+
+func (k *killRig) became(id string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.changes = append(k.changes, id)
 }
 
 // trouble cuts the bridge's connection now and then, doubles reports, and
@@ -446,7 +477,7 @@ func (k *killRig) check() {
 	t.Helper()
 	p := k.begin("", 0)
 	k.mu.Lock()
-	want, said := 0, map[string][]string{}
+	want, said, changes := 0, map[string][]string{}, slices.Clone(k.changes)
 	for key, ids := range k.said {
 		said[key] = slices.Clone(ids)
 		want += len(ids)
@@ -481,6 +512,7 @@ func (k *killRig) check() {
 	p.kill()
 	p.over()
 
+	k.checkChanges(entries, changes)
 	got := map[string][]string{}
 	lastSeq := uint64(0)
 	outcomes := map[string]bool{}
@@ -536,4 +568,54 @@ func (k *killRig) check() {
 		}
 	}
 	t.Logf("%d kills, %d messages, %d commands", k.kills, want, sent)
+}
+
+// checkChanges compares what became of messages: everything once and after its
+// message. Where reports are pushed, what was told while nobody listened is
+// found only where history is read all the same.
+func (k *killRig) checkChanges(entries []journal.Entry, changes []string) {
+	t := k.t
+	t.Helper()
+	posted, got := map[string]bool{}, map[string]int{}
+	read := 0
+	for _, e := range entries {
+		if e.Kind != journal.KindFact {
+			continue
+		}
+		ev, err := mapping.Decode(e.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch id := ev.ID(); ev.Type() {
+		case mapping.TypeMessagePosted:
+			posted[id] = true
+		case mapping.TypeMessageModified, mapping.TypeMessageRevoked:
+			of := id[:strings.LastIndex(id, "/revoked")+1]
+			if of == "" {
+				of = id[:strings.LastIndex(id, "/modified/")+1]
+			}
+			if !posted[strings.TrimSuffix(of, "/")] {
+				t.Errorf("%s came before its message", id)
+			}
+			got[id]++
+		case mapping.TypeMessageRead:
+			read++
+			got[id]++
+		}
+	}
+	missing := 0
+	for id, n := range got {
+		if n > 1 {
+			t.Errorf("%s is there %d times", id, n)
+		}
+	}
+	for _, id := range changes {
+		if got[id] == 0 {
+			missing++
+			if k.delivery == sandbox.DeliveryAck {
+				t.Errorf("%s is missing", id)
+			}
+		}
+	}
+	t.Logf("%d changes, %d of them missing; %d read marks", len(changes), missing, read)
 }
