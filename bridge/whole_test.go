@@ -18,6 +18,7 @@ import (
 	"github.com/timbridge/timbridge/config"
 	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/tim"
+	"github.com/timbridge/timbridge/tim/sandbox"
 )
 
 // clerk publishes commands and waits for what comes of them.
@@ -25,6 +26,18 @@ type clerk struct {
 	t   testing.TB
 	bus bus.Bus
 	n   int
+	// trouble is what befalls the first call for each command at the service.
+	service *service
+	trouble sandbox.Trouble
+}
+
+// callOf is the call that carries a command out.
+var callOf = map[string]sandbox.Call{
+	"message.send": sandbox.CallSend, "message.modify": sandbox.CallModifyMessage, "message.mark_read": sandbox.CallMarkRead,
+	"message.send_read_receipt": sandbox.CallSendReadReceipts, "group.create": sandbox.CallCreateGroup,
+	"group.modify": sandbox.CallModifyGroup, "group.transfer": sandbox.CallModifyGroup, "group.modify_member": sandbox.CallModifyMember,
+	"group.join": sandbox.CallJoinGroup, "group.quit": sandbox.CallQuitGroup, "group.handle_request": sandbox.CallHandleRequest,
+	"profile.modify": sandbox.CallModifyProfile, "status.set": sandbox.CallSetStatus,
 }
 
 // order publishes a command and gives its id.
@@ -68,7 +81,16 @@ func (c *clerk) outcome(id string) mapping.Outcome {
 // done publishes a command that succeeds.
 func (c *clerk) done(verb string, data map[string]any) mapping.Result {
 	c.t.Helper()
+	if c.trouble != "" {
+		err := c.service.Faults().Add(sandbox.Fault{Call: callOf[verb], Account: testUser, Do: c.trouble, Delay: time.Millisecond, Count: 1})
+		if err != nil {
+			c.t.Fatal(err)
+		}
+	}
 	o := c.outcome(c.order(verb, data))
+	if c.trouble != "" && o.Attempts < 2 && !(o.Result != nil && o.Result.Settled) {
+		c.t.Errorf("%s met no trouble: %+v", verb, o)
+	}
 	if o.Result == nil {
 		c.t.Fatalf("%s: %s %+v", verb, o.Type, o.Error)
 	}
@@ -76,8 +98,15 @@ func (c *clerk) done(verb string, data map[string]any) mapping.Result {
 }
 
 // TestEveryCommandOverTheWholeBridge: each is carried out at the sandbox, over
-// its real protocol, and what it brings about comes back as events.
+// its real protocol, and what it brings about comes back as events; also when
+// the answer of each first call is lost, or the call itself.
 func TestEveryCommandOverTheWholeBridge(t *testing.T) {
+	for name, trouble := range map[string]sandbox.Trouble{"": "", "answers lost": sandbox.DropAfter, "calls lost": sandbox.DropBefore} {
+		t.Run(name, func(t *testing.T) { everyCommand(t, trouble) })
+	}
+}
+
+func everyCommand(t *testing.T, trouble sandbox.Trouble) {
 	cfg := newConfig(t)
 	cfg.App.Accounts = []config.Account{{ID: string(testUser), WatchStatus: []string{"alice", "nobody-yet"}}}
 	s := newService(t, cfg)
@@ -86,7 +115,7 @@ func TestEveryCommandOverTheWholeBridge(t *testing.T) {
 	r := launch(t, cfg)
 	r.awaitReady()
 	r.awaitState(AccountConnected)
-	c := &clerk{t: t, bus: desk(t, cfg)}
+	c := &clerk{t: t, bus: desk(t, cfg), service: s, trouble: trouble}
 	type m = map[string]any
 	toAlice := m{"type": "c2c", "user_id": "alice"}
 	text := func(s string) []any { return []any{m{"type": "text", "text": s}} }
@@ -213,6 +242,13 @@ func TestFilesOverTheWholeBridge(t *testing.T) {
 	c := &clerk{t: t, bus: desk(t, cfg)}
 	type m = map[string]any
 	toAlice := m{"type": "c2c", "user_id": "alice"}
+	// A file does not arrive at the first attempt, and neither does the answer.
+	for _, f := range []sandbox.Fault{{Call: sandbox.CallUpload, Do: sandbox.DropAfter}, {Call: sandbox.CallSend, Do: sandbox.DropAfter}} {
+		f.Account, f.Delay, f.Count = testUser, time.Millisecond, 1
+		if err := s.Faults().Add(f); err != nil {
+			t.Fatal(err)
+		}
+	}
 	c.done("message.send", m{"conversation": toAlice, "elements": []any{
 		m{"type": "text", "text": "two files"},
 		m{"type": "file", "name": "a.txt", "url": files.URL + "/a.txt"},
