@@ -195,6 +195,9 @@ func (tr *tour) run(s step) []string {
 }
 
 func (tr *tour) lines(text []byte) []string {
+	if len(bytes.TrimSpace(text)) == 0 {
+		return nil
+	}
 	return strings.Split(strings.TrimRight(tr.addresses.Replace(string(text)), "\n"), "\n")
 }
 
@@ -208,6 +211,7 @@ var passing = []struct {
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "<uuid>"},
 	{groupID, "<group>"},
 	{regexp.MustCompile(`\b(c2c/\S+?/\d+)/\d+/\d{10}\b`), "$1/<random>/<time>"},
+	{regexp.MustCompile(`/media/[A-Z2-7]+/`), "/media/<id>/"},
 	{regexp.MustCompile(`\boutcome/[0-9a-f]+`), "outcome/<hash>"},
 	{regexp.MustCompile(`^timbridge .*, journal`), "timbridge <version>, journal"},
 	{regexp.MustCompile(`\b\d+(\.\d+)?m?s\b`), "<duration>"},
