@@ -296,3 +296,31 @@ func download(t testing.TB, url string) string {
 	http.DefaultClient.CloseIdleConnections()
 	return string(b)
 }
+
+// TestManyConversations: the list of an account's conversations may be far
+// longer than anything else that the service answers.
+func TestManyConversations(t *testing.T) {
+	const conversations = 6000
+	cfg := newConfig(t)
+	s := newService(t, cfg)
+	phone := s.person(testUser, tim.PlatformIOS)
+	long := tim.Message{Elems: []tim.Elem{tim.TextElem{Content: strings.Repeat("as long as it gets ", 100)}}}
+	var users []tim.UserID
+	for i := range conversations {
+		users = append(users, tim.UserID(fmt.Sprintf("user%05d", i)))
+	}
+	for len(users) > 0 {
+		n := min(100, len(users))
+		if _, err := phone.(tim.BatchSender).BatchSend(t.Context(), tim.MsgBatchSendParam{Identifiers: users[:n], Msg: long}); err != nil {
+			t.Fatal(err)
+		}
+		users = users[n:]
+	}
+	list, err := phone.(tim.History).Conversations(t.Context())
+	if err != nil || len(list) != conversations {
+		t.Fatalf("%d conversations, %v", len(list), err)
+	}
+	r := launch(t, cfg)
+	r.awaitReady()
+	r.awaitState(AccountConnected)
+}
