@@ -21,9 +21,14 @@
 // A command in doubt is settled before it is repeated, and before anything
 // else happens in its lane: by sending again with the same random where the
 // service still remembers it, by looking in the conversation's history, or by
-// repeating what can be repeated without harm. What nothing can settle fails
+// repeating what can be repeated without harm. Where a repeat is refused, the
+// service is asked whether things are already as the command wants them. What nothing can settle fails
 // with the code in_doubt (see [OnDoubt]). A call whose answer never came is
 // settled in the same way.
+//
+// The files of a message are fetched before the send is started, from hosts
+// that the policy allows, and lie in a folder until the call has returned for
+// the last time.
 //
 // Everything egress knows is a projection of the journal ([Egress.Apply]),
 // and it applies its own entries as it appends them. To start, bring the

@@ -13,9 +13,13 @@
 //     sequence is waited for, then read from history; what cannot be read back
 //     is told as account.gap_detected, and the group goes on. A group is
 //     followed from the first message that was seen of it.
+//   - What is told about a message (that it was revoked, modified, read) comes
+//     after the message, where that is on its way; it is in no history, and so
+//     never dropped to be read again.
 //   - After a time in which an account was not connected, each of its
 //     conversations goes on where the journal has it: what was missed is read
-//     from history, oldest first. What is reported meanwhile waits for it.
+//     from history, oldest first. What is reported meanwhile waits for it, and
+//     the conversations in which something waits are read before the others.
 //   - A full journal stops reports, and loses none. The outcomes of sends go by
 //     the journal's reserve.
 //
