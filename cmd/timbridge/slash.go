@@ -40,7 +40,7 @@ func slashes() []slash {
 		{name: "history", args: "[N]", help: "what was said before, 20 messages or N", run: (*talk).slashHistory},
 		{name: "who", help: "who takes part, and is online", run: (*talk).slashWho},
 		{name: "nick", args: "NAME", help: "what others are to see as your name", least: 1, run: (*talk).slashNick},
-		{name: "create", args: "[-TYPE] NAME [USER…]", help: "make a group of that name with these users, and go there; -private, -public, -chatroom, -avchatroom or -community. Default: -private", least: 1, run: (*talk).slashCreate},
+		{name: "create", args: "[-TYPE] NAME [USER…]", help: "make a group of that name with these users, and go there; -private, -public, -chatroom, -avchatroom, -bchatroom or -community. Default: -private", least: 1, run: (*talk).slashCreate},
 		{name: "members", help: "the group's members, and what they may do", group: true, run: (*talk).slashMembers},
 		{name: "invite", args: "USER…", help: "put users into the group", least: 1, group: true, run: (*talk).slashInvite},
 		{name: "kick", args: "USER…", help: "remove users from the group", least: 1, group: true, run: (*talk).slashKick},

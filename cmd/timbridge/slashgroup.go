@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -36,12 +37,18 @@ func (t *talk) slashCreate(ctx context.Context, args []string) error {
 
 // groupType reads the word for one.
 func groupType(word string) (tim.GroupType, error) {
+	switch word { // newer documents call them so
+	case "work":
+		return tim.GroupPrivate, nil
+	case "meeting":
+		return tim.GroupChatRoom, nil
+	}
 	for k := tim.GroupPublic; k <= tim.GroupCommunity; k++ {
 		if k.String() == word {
 			return k, nil
 		}
 	}
-	return 0, badInput("", "there is no group type %q", word)
+	return 0, badInput("", "there is no group type %q; there are private, public, chatroom, avchatroom, bchatroom and community", word)
 }
 
 func (t *talk) slashInvite(ctx context.Context, args []string) error {
@@ -200,17 +207,30 @@ func (t *talk) slashJoin(ctx context.Context, args []string) error {
 	case err != nil:
 		return fmt.Errorf("join: %w", err)
 	}
-	joined, err := g.JoinedGroups(limited)
-	if err != nil {
-		return fmt.Errorf("join: %w", err)
-	}
-	for _, j := range joined {
-		if j.GroupID == group {
-			return t.enter(ctx, tim.Group(group), defaultHistory)
+	if in, err := isIn(limited, g, group); err != nil || !in {
+		if err == nil {
+			t.note("you have asked; somebody has to agree")
 		}
+		return err
 	}
-	t.note("you have asked; somebody has to agree")
-	return nil
+	return t.enter(ctx, tim.Group(group), defaultHistory)
+}
+
+// isIn says whether a request to join a group has led into it: the list of
+// one's groups leaves out those that anybody comes into.
+func isIn(ctx context.Context, g tim.Groups, group tim.GroupID) (bool, error) {
+	joined, err := g.JoinedGroups(ctx)
+	if err != nil {
+		return false, fmt.Errorf("join: %w", err)
+	}
+	if slices.ContainsFunc(joined, func(j tim.GroupBaseInfo) bool { return j.GroupID == group }) {
+		return true, nil
+	}
+	infos, err := g.GroupsInfo(ctx, []tim.GroupID{group})
+	if err != nil {
+		return false, fmt.Errorf("join: %w", err)
+	}
+	return len(infos) == 1 && infos[0].Info != nil && infos[0].Info.AddOption == tim.GroupAddAny, nil
 }
 
 // pending are the requests that wait for a decision of one's own.

@@ -76,6 +76,8 @@ func (t *talk) past(ctx context.Context, conv tim.Conversation, before *tim.Mess
 	}
 	messages, err := h.Messages(ctx, conv, tim.HistoryQuery{Before: before, Count: count})
 	switch code := tim.CodeOf(err); {
+	case code == tim.CodeSvrGroupHistoryNotSupported: // a room for those who are there
+		return nil, nil
 	case code == tim.CodeSvrGroupNotFound:
 		return nil, badInput("\"timbridge group create\" makes one and prints its id", "%w", err)
 	case code == tim.CodeSvrGroupPermissionDeny:
