@@ -134,6 +134,8 @@ func errorsPage(t *testing.T) string {
 	outcome := map[string]string{
 		"expired": "`command.expired`", "im_error": "`command.failed`", "in_doubt": "`command.failed`", "gave_up": "`command.failed`",
 		"account_unavailable": "`command.failed`", "account_backlog": "`command.failed`",
+		"unsupported": "`command.failed`", "media_not_allowed": "`command.rejected`, `command.failed`",
+		"media_too_large": "`command.failed`", "media_unreachable": "`command.failed`",
 	}
 	for _, w := range wordsOf(t, filepath.Join("..", "..", "mapping", "reject.go"), "RejectCode") {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", w[0], cell(upper(w[1])), cmp.Or(outcome[w[0]], "`command.rejected`"))
