@@ -266,10 +266,10 @@ func TestChangesWhileAwayAreFoundWhereHistoryIsRead(t *testing.T) {
 		r := newRig(t, svc, Config{})
 		defer r.stop()
 		r.signIn(bridge)
-		var c2c, inTeam []tim.Message
+		var c2c []tim.Message
 		for i := range 5 {
 			c2c = append(c2c, svc.send(alice, tim.C2C(bridge), fmt.Sprint("c", i)))
-			inTeam = append(inTeam, svc.send(alice, tim.Group(team), fmt.Sprint("t", i)))
+			svc.send(alice, tim.Group(team), fmt.Sprint("t", i))
 		}
 		quiet := svc.send("carol", tim.C2C(bridge), "nothing new is said here")
 		r.deliverAll(bridge)
