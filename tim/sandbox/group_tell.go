@@ -63,6 +63,7 @@ func (h *happening) tip(rule row[telling], elem tim.GroupTipsElem) {
 		m := serviceMessage(h.now, g.conv.seq, random, elem)
 		m.conv, m.flags = g.conv, flagTip
 		h.st.keep(m)
+		h.st.keepDecoded(m)
 		for _, member := range g.members.order {
 			h.st.tellMember(h.position, g, member, m)
 		}
@@ -94,7 +95,17 @@ func (h *happening) message(elem tim.GroupReportElem) *message {
 	op := g.info(elem.OpUser)
 	elem.OpGroupMemberInfo = &op
 	g.reportSeq++
-	return serviceMessage(h.now, g.reportSeq, h.rng.next(), elem)
+	m := serviceMessage(h.now, g.reportSeq, h.rng.next(), elem)
+	h.st.keepDecoded(m)
+	return m
+}
+
+// keepDecoded decodes what many are likely to be told soon once for all of them.
+func (st *state) keepDecoded(m *message) {
+	if !st.replaying {
+		said := m.said()
+		st.recent.keep(m, &said)
+	}
 }
 
 // serviceMessage is a message of the service itself.
