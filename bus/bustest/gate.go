@@ -46,6 +46,7 @@ type gateConn struct {
 	write          sync.Mutex // of the server's side
 	held           [][]byte
 	orphan         bool
+	muted          bool // something was stored over it since Mute
 }
 
 // NewGate listens for clients of the broker at an address. It ends with the test.
@@ -108,6 +109,7 @@ func (g *Gate) toServer(c *gateConn) {
 		c.write.Lock()
 		g.mu.Lock()
 		hold := g.hold && f.Store
+		c.muted = c.muted || g.mute && f.Store
 		g.mu.Unlock()
 		if hold {
 			c.held = append(c.held, f.Bytes)
@@ -138,7 +140,7 @@ func (g *Gate) toClient(c *gateConn) {
 			return
 		}
 		g.mu.Lock()
-		silent := g.mute || c.orphan
+		silent := g.mute && c.muted || c.orphan
 		g.mu.Unlock()
 		if silent {
 			continue
@@ -219,7 +221,8 @@ func (g *Gate) Release() {
 	}
 }
 
-// Mute drops what the broker answers from now on.
+// Mute drops what the broker answers from now on to requests to store, and
+// after them; a client that opens one more connection for them is not kept from it.
 func (g *Gate) Mute() {
 	g.mu.Lock()
 	defer g.mu.Unlock()

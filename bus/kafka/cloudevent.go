@@ -55,7 +55,6 @@ func (enc *eventEncoder) encode(e *event.Event, key []byte) (message, error) {
 	if enc.attributes, err = bus.AppendAttributes(enc.attributes[:0], e); err != nil {
 		return message{}, fmt.Errorf("write event %q: %w", e.ID(), err)
 	}
-	slices.SortFunc(enc.attributes, func(a, b bus.Attribute) int { return strings.Compare(a.Name, b.Name) })
 	for _, a := range enc.attributes {
 		name, ok := headerNames[a.Name]
 		if !ok {
@@ -76,16 +75,28 @@ func (enc *eventEncoder) set(name, value string) {
 // keyOf is the key of an event, which decides its partition: its partitionkey,
 // else what it is about, so that what belongs together keeps its order.
 func keyOf(e *event.Event) []byte {
-	if key, ok := e.Extensions()["partitionkey"].(string); ok && key != "" {
+	if key := extension(e, "partitionkey"); key != "" {
 		return []byte(key)
 	}
 	if s := e.Subject(); s != "" {
 		return []byte(s)
 	}
-	if account, ok := e.Extensions()["timaccount"].(string); ok && account != "" {
+	if account := extension(e, "timaccount"); account != "" {
 		return []byte("account/" + account)
 	}
 	return []byte(e.ID())
+}
+
+// extension gives an attribute that is text, "" where there is none, without
+// the copy that the SDK makes of all of them.
+func extension(e *event.Event, name string) string {
+	var s string
+	if c, ok := e.Context.(*event.EventContextV1); ok {
+		s, _ = c.Extensions[name].(string)
+	} else {
+		s, _ = e.Extensions()[name].(string)
+	}
+	return s
 }
 
 // decode makes an event of a record, in binary or structured mode.

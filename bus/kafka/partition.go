@@ -199,8 +199,7 @@ func owner(r *record) (journal string, sequence uint64, ok bool) {
 		if err != nil {
 			return "", 0, false
 		}
-		journal, _ = e.Extensions()["timbridge"].(string)
-		text, _ = e.Extensions()["sequence"].(string)
+		journal, text = extension(e, "timbridge"), extension(e, "sequence")
 	}
 	sequence, err := strconv.ParseUint(text, 10, 64)
 	return journal, sequence, err == nil && journal != "" && !r.control

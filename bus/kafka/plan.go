@@ -31,6 +31,16 @@ type target struct {
 	// used is the producer id that was last used here, which must not begin
 	// again at its first sequence.
 	used stamp
+	// instead is the stamp that took the place of a plan's when the broker had
+	// refused that: later attempts of the same plan go on under it.
+	instead struct {
+		planned, now stamp
+		from         int // the first message under it
+	}
+
+	// What batches for it are written with, kept from round to round.
+	enc eventEncoder
+	buf batchBuffer
 }
 
 func (b *Bus) target(name bus.Target) (*target, error) {
@@ -54,8 +64,7 @@ func (t *target) doubt() { t.trusted, t.next.set = false, false }
 // for what it does not know.
 func (b *Bus) Plan(ctx context.Context, msgs []bus.Message) (bus.Plan, error) {
 	var plan bus.Plan
-	at := map[bus.Target]int{}
-	topics := map[string]*topic{} // as they are now, for the whole round
+	topics := map[string]*planned{} // as they are now, for the whole round
 	for i := range msgs {
 		m := &msgs[i]
 		r, err := b.topicOf(m.Stream, m.Event.Type())
@@ -64,21 +73,23 @@ func (b *Bus) Plan(ctx context.Context, msgs []bus.Message) (bus.Plan, error) {
 		}
 		top := topics[r.Name]
 		if top == nil {
+			top = &planned{}
 			err := b.whileUnreachable(ctx, func() (err error) {
-				top, err = b.topic(ctx, r.Name)
+				top.topic, err = b.topic(ctx, r.Name)
 				return err
 			})
 			if err != nil {
 				return bus.Plan{}, planError(bus.Target(r.Name), err)
 			}
+			top.parts = make([]int, len(top.numbers))
 			topics[r.Name] = top
 		}
-		name := targetOf(r.Name, top.partitionOf(keyOf(m.Event)))
-		p, ok := at[name]
-		if !ok {
+		n := top.partitionOf(keyOf(m.Event))
+		p := top.parts[n] - 1
+		if p < 0 {
 			p = len(plan.Parts)
-			at[name] = p
-			plan.Parts = append(plan.Parts, bus.Part{Target: name})
+			top.parts[n] = p + 1
+			plan.Parts = append(plan.Parts, bus.Part{Target: targetOf(r.Name, n)})
 		}
 		plan.Parts[p].Sequences = append(plan.Parts[p].Sequences, m.Sequence)
 	}
@@ -89,6 +100,12 @@ func (b *Bus) Plan(ctx context.Context, msgs []bus.Message) (bus.Plan, error) {
 		}
 	}
 	return plan, nil
+}
+
+// planned is a topic of a round, with the part of each partition, from 1; 0 is none.
+type planned struct {
+	*topic
+	parts []int
 }
 
 func planError(target bus.Target, err error) error {

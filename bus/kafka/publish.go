@@ -30,8 +30,6 @@ type sending struct {
 	t    *target
 	part *bus.Part
 	msgs []*bus.Message
-	enc  eventEncoder
-	buf  batchBuffer
 	// limit is the largest batch, in bytes, and shrunk what it came down to
 	// after the broker took none as large.
 	limit, shrunk int
@@ -90,7 +88,7 @@ func (b *Bus) Send(ctx context.Context, plan bus.Plan, msgs []bus.Message, look 
 // prepareSend finds a part's messages, and one among them that will never be
 // taken: before anything of the round is sent.
 func (b *Bus) prepareSend(ctx context.Context, part *bus.Part, msgs []bus.Message) (*sending, error) {
-	s := &sending{part: part, enc: eventEncoder{structured: b.cfg.Structured}}
+	s := &sending{part: part}
 	for _, sequence := range part.Sequences {
 		i, ok := slices.BinarySearchFunc(msgs, sequence, func(m bus.Message, n uint64) int {
 			switch {
@@ -120,6 +118,7 @@ func (b *Bus) prepareSend(ctx context.Context, part *bus.Part, msgs []bus.Messag
 		}
 		return nil, fmt.Errorf("send to %s: %w", part.Target, err)
 	}
+	s.t.enc.structured = b.cfg.Structured
 	if s.limit = top.maxMessage; s.limit == 0 {
 		s.limit = defaultMaxMessage
 	}
@@ -136,18 +135,18 @@ func (b *Bus) checkSizes(s *sending) error {
 		if n, ok := sizeBound(m.Event); ok && !b.cfg.Structured && n <= s.limit {
 			continue
 		}
-		msg, err := s.enc.encode(m.Event, keyOf(m.Event))
+		msg, err := s.t.enc.encode(m.Event, keyOf(m.Event))
 		if err != nil {
 			return &bus.RefusedError{Sequence: m.Sequence, Reason: err.Error()}
 		}
 		size := aloneSize(&msg)
 		if size > s.limit && b.codec != compress.None {
-			s.buf.reset(time.Now())
-			s.buf.add(&msg)
-			if _, err := s.buf.finish(stamp{}, b.codec); err != nil {
+			s.t.buf.reset(time.Now())
+			s.t.buf.add(&msg)
+			if _, err := s.t.buf.finish(stamp{}, b.codec); err != nil {
 				return err
 			}
-			size = s.buf.size()
+			size = s.t.buf.size()
 		}
 		if size > s.limit {
 			return tooLarge(m, s.t.topic, size, s.limit)
@@ -190,8 +189,7 @@ func sizeBound(e *event.Event) (int, bool) {
 
 // ids gives the journal's UUID and the sequence as text of a message.
 func ids(m *bus.Message) (journal, sequence string, err error) {
-	journal, _ = m.Event.Extensions()["timbridge"].(string)
-	sequence, _ = m.Event.Extensions()["sequence"].(string)
+	journal, sequence = extension(m.Event, "timbridge"), extension(m.Event, "sequence")
 	if n, err := strconv.ParseUint(sequence, 10, 64); err != nil || n != m.Sequence || journal == "" {
 		return "", "", fmt.Errorf("message %d does not carry its timbridge and sequence attributes", m.Sequence)
 	}
@@ -222,6 +220,9 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, look boo
 		if err := again(); err != nil {
 			return err
 		}
+		if i := &s.t.instead; i.planned == planned && done >= i.from {
+			st, from = i.now, i.from
+		}
 	}
 	for done < len(s.msgs) {
 		now := st
@@ -230,7 +231,7 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, look boo
 		if err != nil {
 			return err
 		}
-		base, _, err := b.produce(ctx, s.t.topic, s.t.partition, &s.buf, now)
+		base, _, err := b.produce(ctx, s.t.topic, s.t.partition, &s.t.buf, now)
 		switch codeOf(err) {
 		case 0:
 			if err != nil {
@@ -259,9 +260,10 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, look boo
 				return err
 			}
 			from = done
+			s.t.instead.planned, s.t.instead.now, s.t.instead.from = planned, st, from
 		case kafkago.MessageSizeTooLarge, kafkago.RecordListTooLarge:
 			if count > 1 {
-				s.shrunk = max(s.buf.size()/2, 1)
+				s.shrunk = max(s.t.buf.size()/2, 1)
 				continue
 			}
 			return b.explainSize(ctx, s, s.msgs[done], err)
@@ -289,17 +291,17 @@ func (s *sending) fill(b *Bus, from int) (count int, err error) {
 	if s.shrunk > 0 {
 		limit = min(limit, s.shrunk)
 	}
-	s.buf.reset(time.Now())
+	s.t.buf.reset(time.Now())
 	for count = 0; from+count < len(s.msgs) && count < b.cfg.BatchMessages; count++ {
 		m := s.msgs[from+count]
-		msg, err := s.enc.encode(m.Event, keyOf(m.Event))
+		msg, err := s.t.enc.encode(m.Event, keyOf(m.Event))
 		if err != nil {
 			return 0, &bus.RefusedError{Sequence: m.Sequence, Reason: err.Error()}
 		}
-		if n := recordSize(&msg, count); count > 0 && s.buf.size()+n+varintSize(int64(n)) > limit {
+		if n := recordSize(&msg, count); count > 0 && s.t.buf.size()+n+varintSize(int64(n)) > limit {
 			break
 		}
-		s.buf.add(&msg)
+		s.t.buf.add(&msg)
 	}
 	return count, nil
 }
@@ -338,7 +340,7 @@ func (b *Bus) explainSize(ctx context.Context, s *sending, m *bus.Message, err e
 	if top := b.known(s.t.topic); top != nil && top.maxMessage > 0 {
 		limit = top.maxMessage
 	}
-	size := s.buf.size()
+	size := s.t.buf.size()
 	return tooLarge(m, s.t.topic, size, min(limit, size-1))
 }
 

@@ -2,13 +2,10 @@ package kafka
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	kafkago "github.com/segmentio/kafka-go"
 
 	"github.com/timbridge/timbridge/bus"
 )
@@ -24,6 +21,8 @@ const (
 	// broker's clock may have been set back since. What is read twice for it is
 	// known to its reader.
 	resetMargin = time.Minute
+	// quietFailures is how many sessions in a row may fail before it is said.
+	quietFailures = 3
 )
 
 // reader reads one partition from a position of its own. Whenever it begins a
@@ -123,16 +122,13 @@ func (r *reader) run(ctx context.Context) {
 		if r.next != before {
 			failed = 0
 		}
-		if errors.Is(err, errMoved) || codeOf(err) == kafkago.OffsetOutOfRange {
-			if failed == 0 {
-				failed++
-				continue // where to is known at once
-			}
-		} else if failed == 0 {
+		if failed++; failed == 1 {
+			continue // what ended a session is mostly mended by the next
+		}
+		if failed == quietFailures {
 			// Said once, then in silence until it is over.
 			r.b.log.Warn("reading is interrupted and goes on", "target", r.target(), "error", err)
 		}
-		failed++
 		sleep(ctx, backoff(min(failed, 4)))
 	}
 }

@@ -304,77 +304,55 @@ func rights(t *testing.T, p *apache, addr string) {
 	cfg := testConfig(t, addr)
 	cfg.SASL = &SASLConfig{"PLAIN", "bob", "bob-pw"}
 	cfg.Manage = ManageCheck
-	try := func() (*Bus, error) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-		defer cancel()
-		return Open(ctx, cfg)
-	}
-	denied := func(err error, operation, resource string) {
+	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	defer cancel()
+	// comes waits until do says that an operation is not allowed, or until it
+	// succeeds: rights spread through the brokers in their own time.
+	comes := func(do func() error, operation, resource string) {
 		t.Helper()
-		var access *AccessError
-		if !errors.As(err, &access) || access.Operation != operation || access.Resource != resource {
-			t.Fatalf("%v, not that %s on %s is not allowed", err, operation, resource)
+		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+			err := do()
+			var access *AccessError
+			if err == nil && operation == "" || errors.As(err, &access) && access.Operation == operation && access.Resource == resource {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%v, not that %q on %s is not allowed", err, operation, resource)
+			}
 		}
 	}
-	_, err := try()
-	denied(err, "Describe", `topic "tim.events"`)
-	allow(t, p, kmsg.ACLResourceTypeTopic, "tim.", kmsg.ACLOperationDescribe)
-	// Rights spread from the controller to the broker in their own time.
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
-		var access *AccessError
-		if _, err = try(); errors.As(err, &access) && access.Operation == "DescribeConfigs" {
-			break
-		}
-	}
-	denied(err, "DescribeConfigs", `topic "tim.events"`)
-	allow(t, p, kmsg.ACLResourceTypeTopic, "tim.", kmsg.ACLOperationDescribeConfigs)
 	var b *Bus
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if b, err = try(); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
+	open := func() (err error) {
+		b, err = Open(ctx, cfg)
+		return err
 	}
+	comes(open, "Describe", `topic "tim.events"`)
+	allow(t, p, kmsg.ACLResourceTypeTopic, "tim.", kmsg.ACLOperationDescribe)
+	comes(open, "DescribeConfigs", `topic "tim.events"`)
+	allow(t, p, kmsg.ACLResourceTypeTopic, "tim.", kmsg.ACLOperationDescribeConfigs)
+	comes(open, "", "")
 	defer func() { _ = b.Close() }()
-	_, err = b.Plan(t.Context(), ours(1, 3))
-	denied(err, "IdempotentWrite", "the cluster")
-	if err := b.SetMark(t.Context(), []bus.Position{{Target: "tim.commands/0", Offset: 1}}); err == nil {
-		t.Error("a mark was set without any right to the group")
-	} else {
-		denied(err, "Read", `group "timbridge-0"`)
-	}
-	// A right to write another topic is one to have a producer id.
-	allow(t, p, kmsg.ACLResourceTypeTopic, "other.", kmsg.ACLOperationWrite)
+	comes(func() error { return b.SetMark(ctx, []bus.Position{{Target: "tim.commands/0", Offset: 1}}) }, "Read", `group "timbridge-0"`)
 	var plan bus.Plan
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if plan, err = b.Plan(t.Context(), ours(1, 3)); err == nil {
-			break
-		}
-		// The end's time is read, which is a right of its own.
-		if strings.Contains(err.Error(), "Read on") {
-			allow(t, p, kmsg.ACLResourceTypeTopic, "tim.", kmsg.ACLOperationRead)
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
+	next := func() (err error) {
+		plan, err = b.Plan(ctx, ours(1, 3))
+		return err
 	}
-	err = b.Send(t.Context(), plan, ours(1, 3), false)
-	denied(err, "Write", `topic "tim.events"`)
+	comes(next, "Read", `topic "tim.events"`)
+	allow(t, p, kmsg.ACLResourceTypeTopic, "tim.", kmsg.ACLOperationRead)
+	comes(next, "IdempotentWrite", "the cluster")
+	// A right to write any topic is one to have a producer id.
+	allow(t, p, kmsg.ACLResourceTypeTopic, "other.", kmsg.ACLOperationWrite)
+	comes(next, "", "")
+	err := b.Send(ctx, plan, ours(1, 3), false)
 	var target *bus.TargetError
 	if !errors.As(err, &target) {
 		t.Errorf("%v is no TargetError", err)
 	}
+	send := func() error { return b.Send(ctx, plan, ours(1, 3), true) }
+	comes(send, "Write", `topic "tim.events"`)
 	allow(t, p, kmsg.ACLResourceTypeTopic, "tim.", kmsg.ACLOperationWrite)
-	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		if err = b.Send(t.Context(), plan, ours(1, 3), true); err == nil {
-			break
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+	comes(send, "", "")
 }
 
 // allow gives bob a right, on everything whose name begins so.
