@@ -69,6 +69,11 @@ func (c *Client) writeErased(op string, a *account, conv tim.Conversation, say f
 	if err != nil {
 		return nil, err
 	}
+	if conv.Type == tim.ConvGroup {
+		if g := c.s.st.groups[tim.GroupID(conv.ID)]; !ruleTable.history.of(g.typ) {
+			return nil, refuse(op, tim.CodeSvrGroupNotAllowRemoveMsg, "a %v group keeps no messages", g.typ)
+		}
+	}
 	exists := known != nil
 	if !exists {
 		known = &conversation{} // what is wrong with the call is said all the same

@@ -31,11 +31,15 @@ func (c *Client) withMedia(ctx context.Context, op string, msg tim.Message) (tim
 	return msg, nil
 }
 
+// maxWaiting is how many events may wait in a session before its progress is
+// kept to itself.
+const maxWaiting = 1000
+
 // progress tells this session how far an upload is.
 func (c *Client) progress(p tim.UploadProgress) {
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	if ss := c.session; ss != nil && !ss.over {
+	if ss := c.session; ss != nil && !ss.over && len(ss.events) < maxWaiting {
 		ss.tell(p)
 	}
 }

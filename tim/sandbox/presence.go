@@ -54,9 +54,20 @@ func (s *Sandbox) presenceChanged(a *account) {
 	}
 	for _, ss := range s.watchers[a.id] {
 		if !ss.over {
-			ss.tell(tim.StatusesChanged{Statuses: []tim.UserStatus{now}})
+			ss.tellStatus(now)
 		}
 	}
+}
+
+// tellStatus tells the session of a user's status, in place of an earlier one
+// that has not been handed out: where a handler does not keep up, only the last
+// one counts. The caller holds the lock.
+func (ss *session) tellStatus(status tim.UserStatus) {
+	ss.events = slices.DeleteFunc(ss.events, func(e tim.Event) bool {
+		old, ok := e.(tim.StatusesChanged)
+		return ok && old.Statuses[0].Identifier == status.Identifier
+	})
+	ss.tell(tim.StatusesChanged{Statuses: []tim.UserStatus{status}})
 }
 
 // Statuses asks for users' statuses; see [tim.Presence].

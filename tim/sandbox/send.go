@@ -137,7 +137,7 @@ func mayAsk(op string, g *group, msg tim.Message) error {
 	case len(msg.TargetGroupMembers) > 0:
 		// To send it to all would be worse than not to send it.
 		return refuse(op, tim.CodeSvrGroupPlanRequired, "messages for some of the members are not offered here")
-	case msg.NeedReadReceipt && msg.IsOnlineMsg:
+	case msg.NeedReadReceipt && (msg.IsOnlineMsg || !ruleTable.history.of(g.typ)):
 		return refuse(op, tim.CodeSvrGroupReceiptOnlineMsg, "")
 	case msg.NeedReadReceipt && g.members.len() > maxReceiptMembers:
 		return refuse(op, tim.CodeSvrGroupReceiptMemberCountLimit, "the group has %d members, at most %d can be asked", g.members.len(), maxReceiptMembers)

@@ -44,6 +44,9 @@ func (ss *session) notify() {
 
 // tell puts an event before everything else. The caller holds the lock.
 func (ss *session) tell(e tim.Event) {
+	if ss.handler == nil {
+		return // nothing is handed out
+	}
 	ss.events = append(ss.events, e)
 	ss.notify()
 }

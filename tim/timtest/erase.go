@@ -10,6 +10,7 @@ import (
 var eraseCases = []testCase{
 	{"deleted messages are gone for one account alone", 0, deleteSome},
 	{"to delete again, or what is not there, changes nothing", 0, deleteAgain},
+	{"a room that keeps nothing has nothing to delete", 0, deleteInRoom},
 	{"at most 50 messages are deleted at once", 0, deleteLimits},
 	{"a cleared talk is empty and stays in the list", 0, clearTalk},
 	{"a deleted talk leaves the list until something is said", 0, deleteTalk},
@@ -124,4 +125,13 @@ func deleteTalk(s *scene) {
 			s.Errorf("bob reads %q in %s", got, seen)
 		}
 	}
+}
+
+func deleteInRoom(s *scene) {
+	alice := s.signIn("alice")
+	can := able[tim.Eraser](alice)
+	room := tim.Group(alice.create(tim.GroupAVChatRoom))
+	alice.say(room, "x")
+	s.refused("clearing an AVChatRoom", can.ClearHistory(s.ctx(), room), tim.CodeSvrGroupNotAllowRemoveMsg)
+	s.refused("deleting in an AVChatRoom", can.DeleteMessages(s.ctx(), room, []tim.MsgLocator{{Seq: 1}}), tim.CodeSvrGroupNotAllowRemoveMsg)
 }

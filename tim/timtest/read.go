@@ -347,6 +347,9 @@ func receiptLimits(s *scene) {
 	online.IsOnlineMsg = true
 	_, err := alice.client.Send(s.ctx(), group, online)
 	s.refused("a receipt for a message that is not stored", err, tim.CodeSvrGroupReceiptOnlineMsg)
+	room := tim.Group(alice.create(tim.GroupAVChatRoom))
+	_, err = alice.client.Send(s.ctx(), room, wanting("who?"))
+	s.refused("a receipt in a room that stores nothing", err, tim.CodeSvrGroupReceiptOnlineMsg)
 	param := tim.CreateGroupParam{GroupName: "many", GroupType: tim.GroupPrivate}
 	for i := range 100 {
 		param.Members = append(param.Members, tim.GroupMemberInfo{Identifier: s.user(fmt.Sprint("m", i))})

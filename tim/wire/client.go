@@ -42,6 +42,8 @@ type client struct {
 	conn     *clientConn // nil while there is none
 	usable   bool        // conn may be used for requests: the account is as it was
 	account  account
+	watched  []tim.UserID      // whose statuses the owner is told of, as long as the account is signed in
+	words    string            // its own, as the owner has set them
 	status   tim.NetworkStatus // the last one told to the owner
 	code     tim.Code
 }
@@ -116,7 +118,11 @@ func (c *client) RenewUserSig(ctx context.Context, userSig string) error {
 	a := c.account
 	c.mu.Unlock()
 	if a.lapsed() {
-		return c.login(ctx, account{user: a.user, sig: userSig})
+		if err := c.login(ctx, account{user: a.user, sig: userSig}); err != nil {
+			return err
+		}
+		c.restorePresence(ctx)
+		return nil
 	}
 	body, err := json.Marshal(renewBody{UserSig: userSig})
 	if err != nil {
@@ -303,6 +309,9 @@ func (c *client) setAccount(a account) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.account = a
+	if a.user == "" {
+		c.watched, c.words = nil, ""
+	}
 }
 
 // beginSigning waits for its turn to change who is signed in.

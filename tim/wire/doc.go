@@ -25,7 +25,8 @@
 //   - ConnectFailed, with the code, when an attempt to connect or to sign in
 //     went wrong, told again when the code changes. The attempts go on.
 //   - Connected, when the account is as it was: in the same session, or signed
-//     in anew.
+//     in anew. Subscriptions to statuses, and the account's own words, are then
+//     made again.
 //   - When the service refused to sign in: ConnectFailed with its code, and
 //     then [tim.KickedOffline] (6208) or [tim.UserSigExpired] (6206, 70001).
 //     There are no further attempts. RenewUserSig signs an expired account in,

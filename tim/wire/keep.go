@@ -201,6 +201,7 @@ func (c *client) signInAgain(ctx context.Context, conn *clientConn) (_ *tim.Erro
 	}
 	err := c.login(ctx, a)
 	if err == nil {
+		c.restorePresence(ctx)
 		return nil, true
 	}
 	e, ok := tim.AsError(err)

@@ -124,18 +124,3 @@ func (t talk) ModifyProfile(ctx context.Context, item tim.UserProfileItem) error
 func (t talk) Statuses(ctx context.Context, users []tim.UserID) ([]tim.UserStatus, error) {
 	return ops.statuses.ask(ctx, t.c, users)
 }
-
-// SetStatus implements [tim.Presence].
-func (t talk) SetStatus(ctx context.Context, custom string) error {
-	return tell(ctx, t.c, ops.setStatus, setStatusBody{Custom: custom})
-}
-
-// SubscribeStatus implements [tim.Presence].
-func (t talk) SubscribeStatus(ctx context.Context, users []tim.UserID) error {
-	return tell(ctx, t.c, ops.subscribeStatus, users)
-}
-
-// UnsubscribeStatus implements [tim.Presence].
-func (t talk) UnsubscribeStatus(ctx context.Context, users []tim.UserID) error {
-	return tell(ctx, t.c, ops.unsubscribeStatus, users)
-}
