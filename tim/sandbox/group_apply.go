@@ -58,9 +58,6 @@ func (r *createRecord) apply(st *state, position uint64) {
 	st.groups[r.group] = g
 	h := &happening{st, position, g, now, newRandoms(r.seed)}
 	h.join(r.owner, tim.RoleOwner)
-	if ruleTable.history.of(g.typ) {
-		st.account(r.owner).convs[g.conv] = struct{}{}
-	}
 	h.report([]tim.UserID{r.owner}, tim.GroupReportElem{ReportType: tim.GroupReportCreate, OpUser: r.owner})
 	if len(r.members) == 0 {
 		return
@@ -82,6 +79,9 @@ func (h *happening) join(user tim.UserID, role tim.GroupMemberRole) {
 	}
 	h.g.members.add(&member{id: user, account: a, role: role, joined: h.now, from: from})
 	a.enter(h.g)
+	if ruleTable.history.of(h.g.typ) && h.g.sees(user) {
+		a.convs[h.g.conv] = struct{}{}
+	}
 }
 
 // invited tells everybody who was brought in.

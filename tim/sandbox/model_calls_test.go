@@ -48,6 +48,8 @@ func (c *check) sendGroup(g *modelGroup, x *modelMsg) {
 		want = tim.CodeSvrGroupNotFound
 	case g.members[x.sender] == 0, !g.active && x.sender != g.owner:
 		want = tim.CodeSvrGroupPermissionDeny
+	case g.muted[x.sender], g.mutedAll && g.roles[x.sender] < tim.RoleAdmin:
+		want = tim.CodeSvrGroupShutupDeny
 	}
 	if want != tim.CodeOK {
 		_, err := c.as(x.sender).Send(context.Background(), tim.Group(g.id), text(x.text))
@@ -57,13 +59,7 @@ func (c *check) sendGroup(g *modelGroup, x *modelMsg) {
 	c.deliver(x)
 	c.m.post(c.m.talk(string(g.id)), x)
 	c.agree(x)
-	if !g.active {
-		g.active = true
-		for _, f := range g.held {
-			f()
-		}
-		g.held, g.heldFor = nil, nil
-	}
+	g.activate()
 	for user := range g.members {
 		if user != x.sender {
 			c.m.tell(user, "group/%s %d %s: %s", g.id, x.seq, x.sender, x.text)
@@ -155,7 +151,7 @@ func (c *check) revoke(rt *rapid.T) {
 		want = tim.CodeSvrGroupPermissionDeny
 	case g != nil && uint64(g.members[by]) > x.seq:
 		want = none
-	case g != nil && by != x.sender && by != g.owner:
+	case g != nil && by != x.sender && g.roles[by] <= max(g.roles[x.sender], tim.RoleMember):
 		want = tim.CodeSvrGroupPermissionDeny
 	case g == nil && by != x.sender:
 		want = none
@@ -192,7 +188,8 @@ func (c *check) create(rt *rapid.T) {
 		rt.Skip("enough groups")
 	}
 	owner := c.user("owner")
-	typ := rapid.SampledFrom([]tim.GroupType{tim.GroupPublic, tim.GroupPrivate}).Draw(rt, "type")
+	typ := rapid.SampledFrom([]tim.GroupType{tim.GroupPublic, tim.GroupPrivate, tim.GroupChatRoom, tim.GroupCommunity}).Draw(rt, "type")
+	add := rapid.SampledFrom([]tim.GroupAddOption{tim.GroupAddAny, tim.GroupAddAuth, tim.GroupAddForbid}).Draw(rt, "add")
 	var users []tim.UserID
 	for _, u := range modelUsers {
 		if u != owner && rapid.Bool().Draw(rt, "with "+string(u)) {
@@ -201,14 +198,16 @@ func (c *check) create(rt *rapid.T) {
 	}
 	free := tim.GroupAddAny
 	made, err := c.as(owner).CreateGroup(context.Background(), tim.CreateGroupParam{
-		GroupName: "g", GroupID: tim.GroupID(fmt.Sprint("g", len(c.m.grps))), GroupType: typ, Members: members(users...), ApproveOption: &free,
+		GroupName: "g", GroupID: modelGroupID(typ, len(c.m.grps)), GroupType: typ, Members: members(users...), ApproveOption: &free, AddOption: &add,
 	})
 	if err != nil {
 		c.Fatalf("create: %v", err)
 	}
 	g := &modelGroup{
-		id: made.GroupID, typ: typ, owner: owner, active: typ == tim.GroupPublic,
+		id: made.GroupID, typ: typ, owner: owner, active: typ != tim.GroupPrivate, name: "g",
+		add:     map[tim.GroupType]tim.GroupAddOption{tim.GroupPublic: add, tim.GroupChatRoom: add, tim.GroupCommunity: tim.GroupAddAny}[typ],
 		members: map[tim.UserID]int{owner: 1}, past: map[tim.UserID][]int{},
+		roles: map[tim.UserID]tim.GroupMemberRole{owner: tim.RoleOwner}, muted: map[tim.UserID]bool{},
 	}
 	c.m.grps[g.id] = g
 	c.m.report(g, tim.GroupReportCreate, owner)
@@ -219,9 +218,9 @@ func (c *check) create(rt *rapid.T) {
 
 func (c *check) joined(g *modelGroup, by tim.UserID, users []tim.UserID) {
 	for _, u := range users {
-		g.members[u] = len(c.m.talk(string(g.id)).msgs) + 1
+		c.m.enter(g, u)
 	}
-	c.m.tip(g, sayTip(tim.GroupTipInvite, by, users))
+	c.m.memberTip(g, sayTip(tim.GroupTipInvite, by, users))
 	c.m.report(g, tim.GroupReportInvite, append(slices.Clone(users), by)...)
 }
 
@@ -271,7 +270,7 @@ func (c *check) remove(rt *rapid.T) {
 	case g.dismissed:
 		c.refused("remove", err, tim.CodeSvrGroupNotFound)
 		return
-	case by != g.owner:
+	case g.roles[by] < tim.RoleAdmin:
 		c.refused("remove", err, tim.CodeSvrGroupPermissionDeny)
 		return
 	case err != nil:
@@ -283,7 +282,7 @@ func (c *check) remove(rt *rapid.T) {
 		switch {
 		case g.members[u] == 0:
 			want = tim.MemberIncluded
-		case u == by:
+		case u == by, g.roles[u] >= g.roles[by]:
 			want = tim.MemberFailed
 		default:
 			gone = append(gone, u)
@@ -298,7 +297,7 @@ func (c *check) remove(rt *rapid.T) {
 	for _, u := range gone {
 		c.m.leave(g, u)
 	}
-	c.m.tip(g, sayTip(tim.GroupTipKick, by, gone))
+	c.m.memberTip(g, sayTip(tim.GroupTipKick, by, gone))
 	g.reports++
 	for _, u := range append(gone, by) {
 		if g.active || u == g.owner {

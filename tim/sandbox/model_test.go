@@ -52,6 +52,19 @@ type modelGroup struct {
 	past      map[tim.UserID][]int // the messages that former members saw
 	held      []func()             // what is told when the group becomes active
 	heldFor   []tim.UserID
+	add       tim.GroupAddOption
+	roles     map[tim.UserID]tim.GroupMemberRole
+	name      string
+	mutedAll  bool
+	muted     map[tim.UserID]bool // for ever
+	requests  []*modelRequest
+	numbers   int // of requests
+}
+
+type modelRequest struct {
+	number  int
+	user    tim.UserID
+	handled bool
 }
 
 var modelUsers = []tim.UserID{"ann", "ben", "cid", "dot"}
@@ -115,10 +128,12 @@ func (m *model) sees(g *modelGroup, user tim.UserID) []int {
 	if g.members[user] == 0 && g.past[user] == nil || !g.active && user != g.owner {
 		return nil
 	}
-	seen := slices.Clone(g.past[user])
+	seen := append([]int{}, g.past[user]...)
 	if from := g.members[user]; from > 0 {
 		for i := from; i <= len(m.talk(string(g.id)).msgs); i++ {
-			seen = append(seen, i)
+			if !slices.Contains(seen, i) {
+				seen = append(seen, i)
+			}
 		}
 	}
 	return seen
@@ -126,9 +141,12 @@ func (m *model) sees(g *modelGroup, user tim.UserID) []int {
 
 func (m *model) leave(g *modelGroup, user tim.UserID) {
 	for i := g.members[user]; (g.active || user == g.owner) && i <= len(m.talk(string(g.id)).msgs); i++ {
-		g.past[user] = append(g.past[user], i)
+		if !slices.Contains(g.past[user], i) { // in a ChatRoom it may have seen it before
+			g.past[user] = append(g.past[user], i)
+		}
 	}
 	delete(g.members, user)
+	delete(g.roles, user)
 	for i := len(g.held) - 1; i >= 0; i-- {
 		if g.heldFor[i] == user {
 			g.held = slices.Delete(g.held, i, i+1)
@@ -169,6 +187,14 @@ func TestModel(t *testing.T) {
 			"invite":  c.invite,
 			"remove":  c.remove,
 			"dismiss": c.dismiss,
+			"join":    c.join,
+			"quit":    c.quit,
+			"decide":  c.decide,
+			"rename":  c.rename,
+			"hand on": c.transfer,
+			"role":    c.role,
+			"mute":    c.mute,
+			"look":    c.look,
 			"read":    c.read,
 			"sign in and out": func(rt *rapid.T) {
 				user := c.user("user")
