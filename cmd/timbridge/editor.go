@@ -24,6 +24,7 @@ type editor struct {
 	line    []rune
 	pos     int      // of the cursor, in line
 	drawn   bool     // prompt and line are on the screen
+	wiped   bool     // the whole screen is to be taken off
 	entered [][]rune // lines, oldest first
 	at      int      // the line of entered that is shown; len(entered): the new one
 	fresh   []rune   // the new one meanwhile
@@ -106,6 +107,9 @@ func (e *editor) change(f func()) error {
 	defer e.mu.Unlock()
 	b := e.erase(nil)
 	f()
+	if e.wiped {
+		b, e.wiped = []byte("\x1b[H\x1b[2J"), false
+	}
 	if e.drawn {
 		b = e.draw(b)
 	}
@@ -158,7 +162,7 @@ func (e *editor) press(k key) (text string, done bool, err error) {
 	case keyDown:
 		e.recall(e.at + 1)
 	case keyClear:
-		_, err = io.WriteString(e.out, "\x1b[H\x1b[2J")
+		e.wiped = true
 	default:
 		if k > 0 {
 			e.insert(rune(k))

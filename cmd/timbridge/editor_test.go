@@ -106,6 +106,7 @@ func TestALineHasAnEnd(t *testing.T) {
 // characters comes back.
 func FuzzTyping(f *testing.F) {
 	f.Add("hello\x1b[D\x7f你好\x1b[200~a\nb\x1b[201~\x01\x0b\x19\r", 7)
+	f.Add("\f", 2)
 	f.Fuzz(func(t *testing.T, typed string, cols int) {
 		if cols < 0 || cols > 200 || len(typed) > 500 {
 			t.Skip()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime"
 	"strings"
 	"sync"
 
@@ -37,9 +38,11 @@ type screen interface {
 	close() error
 }
 
-// newScreen is the one that fits what is at both ends of the program.
+// newScreen is the one that fits what is at both ends of the program. On
+// Windows, where not every console knows the sequences that the editor writes,
+// lines are typed in the console's own way.
 func (e *env) newScreen() screen {
-	if e.JSON || !terminal(e.in) || !terminal(e.out) || os.Getenv("TERM") == "dumb" {
+	if e.JSON || !terminal(e.in) || !terminal(e.out) || os.Getenv("TERM") == "dumb" || runtime.GOOS == "windows" {
 		s := bufio.NewScanner(e.in)
 		s.Buffer(nil, 1<<20)
 		return &plainScreen{env: e, lines: s, person: !e.JSON && terminal(e.in) && terminal(e.out)}

@@ -45,6 +45,9 @@ func newTalk(e *env, me tim.UserID, s screen) *talk {
 // twice is shown once, and can be recalled.
 const maxRecent = 1000
 
+// typedAhead bounds the lines that wait while one is being sent.
+const typedAhead = 16
+
 func (t *talk) end(err error) {
 	select {
 	case t.ended <- err:
@@ -190,7 +193,7 @@ func (t *talk) loop(ctx context.Context) error {
 		text string
 		err  error
 	}
-	lines := make(chan line)
+	lines := make(chan line, typedAhead)
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	// Reading a terminal cannot be interrupted: the reader is left behind when
@@ -247,6 +250,11 @@ func (t *talk) linger(ctx context.Context) {
 	select {
 	case <-ctx.Done():
 	case <-time.After(300 * time.Millisecond):
+	}
+	select {
+	case <-t.unread:
+		t.markRead(ctx)
+	default:
 	}
 }
 

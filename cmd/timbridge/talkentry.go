@@ -37,10 +37,18 @@ func (t *talk) enter(ctx context.Context, conv tim.Conversation, count int) erro
 	}
 	t.release()
 	me := t.names.full(t.me)
+	read := ""
+	if last := t.lastOwn(1); last != nil && last.IsPeerRead && sameMessage(*last, t.recent[len(t.recent)-1]) {
+		t.peerRead = last.ServerTime
+		read = t.names.of(tim.UserID(conv.ID)) + " has read it"
+	}
 	if conv.Type == tim.ConvC2C {
 		title = t.names.of(tim.UserID(conv.ID))
 	}
 	t.mu.Unlock()
+	if read != "" {
+		t.note(read)
+	}
 	t.note(fmt.Sprintf("you are %s, %s; a line is a message, /help lists what else there is, Ctrl-D ends", me, where(conv, title)))
 	t.screen.setPrompt(title)
 	t.watch(ctx, conv)
