@@ -325,7 +325,7 @@ egress {
     # Messages revoked by one account.
     #revoke = 0
 
-    # Groups made, changed and dismissed by one account.
+    # What one account does with groups: every command whose name begins with group.
     #group = 5
   }
 }

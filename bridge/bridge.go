@@ -232,6 +232,10 @@ func (l *lateCauses) CauseOf(sender tim.UserID, conv tim.Conversation, random ui
 	return l.egress.CauseOf(sender, conv, random, id)
 }
 
+func (l *lateCauses) Sending(account tim.UserID, conv tim.Conversation) bool {
+	return l.egress.Sending(account, conv)
+}
+
 // logger is a part's logger, at its own level where the configuration has one.
 func (b *Bridge) logger(name, level string) hclog.Logger {
 	l := b.log.Named(name)

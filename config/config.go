@@ -154,7 +154,7 @@ type Rates struct {
 	Account float64 `hcl:"account" default:"40" min:"0" doc:"All calls of one account together."`
 	Send    float64 `hcl:"send" min:"0" doc:"Messages sent by one account."`
 	Revoke  float64 `hcl:"revoke" min:"0" doc:"Messages revoked by one account."`
-	Group   float64 `hcl:"group" default:"5" min:"0" doc:"Groups made, changed and dismissed by one account."`
+	Group   float64 `hcl:"group" default:"5" min:"0" doc:"What one account does with groups: every command whose name begins with group."`
 }
 
 // Policy limits what a command may ask. An empty list allows everything, but

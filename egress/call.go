@@ -39,7 +39,9 @@ func (e *Egress) call(ctx context.Context, client tim.Client, it *item) (*verdic
 	case c.Revoke != nil:
 		err = client.Revoke(ctx, c.Revoke.Conversation, c.Revoke.Message)
 	case c.Modify != nil:
-		_, err = client.(tim.Modifier).ModifyMessage(ctx, c.Modify.Message)
+		m := c.Modify.Message
+		m.ServerTime = 0 // with it the message was read, and is changed only while it has the version it had then
+		_, err = client.(tim.Modifier).ModifyMessage(ctx, m)
 	case c.MarkRead != nil:
 		err = client.(tim.Reader).MarkRead(ctx, c.MarkRead.Conversation, c.MarkRead.UpTo)
 	case c.SendReadReceipt != nil:

@@ -33,6 +33,15 @@ func (e *Egress) CauseOf(sender tim.UserID, conv tim.Conversation, random uint64
 	return &cause
 }
 
+// Sending says whether commands of an account are under way in a conversation:
+// a message of one of them may be at the service without being recorded yet.
+// It is fast, and can be called at any time.
+func (e *Egress) Sending(account tim.UserID, conv tim.Conversation) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.lanes[laneKey{account, conv}] != nil
+}
+
 // sameTalk compares the conversation a command names with the one a message
 // is reported in, which for a one-to-one talk depends on whose report it is.
 func sameTalk(own tim.Conversation, sender tim.UserID, reported tim.Conversation) bool {

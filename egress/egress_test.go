@@ -88,7 +88,13 @@ func TestCauseIsKnownDuringTheCall(t *testing.T) {
 				t.Errorf("%s: %+v", what, c)
 			}
 		}
+		if !r.egress.Sending("bot", tim.C2C("bob")) || r.egress.Sending("bot", tim.C2C("carol")) || r.egress.Sending("bob", tim.C2C("bob")) {
+			t.Error("it does not know where it is sending")
+		}
 		time.Sleep(2 * time.Second)
 		r.want("1", mapping.TypeSucceeded, "")
+		if r.egress.Sending("bot", tim.C2C("bob")) {
+			t.Error("it is sending still")
+		}
 	})
 }

@@ -106,6 +106,10 @@ func (c *causes) CauseOf(sender tim.UserID, conv tim.Conversation, random uint64
 	return c.egress.CauseOf(sender, conv, random, id)
 }
 
+func (c *causes) Sending(account tim.UserID, conv tim.Conversation) bool {
+	return c.egress.Sending(account, conv)
+}
+
 // signIn opens the account's client and lets reports through to in.
 func (r *real) signIn(user tim.UserID, in *ingress.Ingress) tim.Client {
 	r.t.Helper()

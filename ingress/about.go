@@ -50,7 +50,7 @@ func (a *appender) orderAbout(u *unit) {
 			return
 		}
 	}
-	if !u.waited && a.awaits(u.of) && a.waits < maxWaiting {
+	if !u.waited && a.waits < maxWaiting && (a.awaits(u.of) || a.awaitsSend(u)) {
 		u.waited = true
 		a.await(u)
 		return
@@ -70,8 +70,28 @@ func (a *appender) awaits(of mapping.Key) bool {
 	return false
 }
 
+// awaitsSend says of what does not say which message it is about whether that
+// may be one that the account is sending.
+func (a *appender) awaitsSend(u *unit) bool {
+	return u.read && a.in.deps.Causes != nil && a.in.deps.Causes.Sending(u.account.user, u.in)
+}
+
+// key is what a unit is awaited by: the message that it is about, or any that
+// its account sends in the conversation.
+func (u *unit) key() mapping.Key {
+	if u.read {
+		return sendKey(u)
+	}
+	return keyAbout(u.of)
+}
+
+// sendKey stands for what an account sends in a conversation.
+func sendKey(u *unit) mapping.Key {
+	return mapping.Key{Group: tim.GroupID(string(u.account.user) + " " + u.conv)}
+}
+
 func (a *appender) await(u *unit) {
-	k := keyAbout(u.of)
+	k := u.key()
 	w := a.awaited[k]
 	if w == nil {
 		w = &waiting{deadline: time.Now().Add(a.in.cfg.GapWait)}
@@ -93,6 +113,9 @@ func (a *appender) posted(u *unit) {
 		k = mapping.Key{Kind: mapping.KeyHash, Hash: n.hash}
 	}
 	a.letGo(k)
+	if u.own && u.account != nil {
+		a.letGo(sendKey(u))
+	}
 }
 
 func (a *appender) letGo(k mapping.Key) {
@@ -164,6 +187,7 @@ func (in *Ingress) readUnit(o mapping.Observation, acct *account, r tim.MessageR
 	if err == nil {
 		var u *unit
 		if u, err = in.aboutUnit(acct, []mapping.Fact{f}, r.Conversation(), mapping.Key{}); err == nil {
+			u.read = u.conv != ""
 			return u
 		}
 	}

@@ -368,3 +368,44 @@ func TestWhatIsAboutMessagesIsHeldWithinBounds(t *testing.T) {
 		}
 	})
 }
+
+// busy says that the bridge is sending in one conversation.
+type busy struct{ conv tim.Conversation }
+
+func (busy) CauseOf(tim.UserID, tim.Conversation, uint64, tim.MessageID) *mapping.Cause { return nil }
+func (b busy) Sending(account tim.UserID, conv tim.Conversation) bool {
+	return account == bridge && conv == b.conv
+}
+
+func TestAReadMarkOfWhatIsBeingSent(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		r := &rig{t: t, j: newMemJournal(), svc: svc}
+		r.startWith(Deps{Causes: busy{tim.C2C(alice)}})
+		defer r.stop()
+		r.signIn(bridge)
+		mine := svc.send(bridge, tim.C2C(alice), "mine")
+		receipt := func(user tim.UserID, at uint64) tim.MessagesRead {
+			return tim.MessagesRead{Receipts: []tim.MessageReceipt{{ConvType: tim.ConvC2C, ConvID: string(user), TimeStamp: at, IsPeerRead: true}}}
+		}
+		svc.tell(bridge, receipt(alice, 5)) // she was faster than the outcome
+		svc.tell(bridge, receipt("carol", 5))
+		r.settle()
+		if got := r.ids(); !slices.Equal(got, []string{"c2c/bridge/carol/read/carol/5"}) {
+			t.Errorf("recorded: %v", got)
+		}
+		if _, err := r.in.Post(context.Background(), postedFacts(t, bridge, mine), outcome("1")); err != nil {
+			t.Fatal(err)
+		}
+		r.settle()
+		r.inOrder(mapping.MessageID(bridge, mine), "c2c/alice/bridge/read/alice/5")
+		svc.tell(bridge, receipt(alice, 6)) // nothing comes of what is being sent
+		time.Sleep(DefaultGapWait + time.Millisecond)
+		r.settle()
+		r.inOrder("c2c/alice/bridge/read/alice/5", "c2c/alice/bridge/read/alice/6")
+		if s := r.in.Stats(); s.Waiting != 0 {
+			t.Errorf("%d wait", s.Waiting)
+		}
+		r.checkReplay()
+	})
+}

@@ -156,6 +156,7 @@ func (c *catchUp) listed(a *appender) error {
 			c.newest = max(c.newest, int64(m.ServerTime))
 		}
 	}
+	c.tellRooms(a)
 	if p, ok := c.firstProgress(a); ok {
 		a.progress(p)
 	}

@@ -99,6 +99,10 @@ type Causes interface {
 	// conversation (as the sender sees it) and random, or by its message id;
 	// nil when none did. It is called for every message, so it must be fast.
 	CauseOf(sender tim.UserID, conv tim.Conversation, random uint64, id tim.MessageID) *mapping.Cause
+	// Sending says whether an account of the bridge is sending something in a
+	// conversation: a read mark there may be about a message that is not
+	// recorded yet. It must be fast too.
+	Sending(account tim.UserID, conv tim.Conversation) bool
 }
 
 // Deps are the things an [Ingress] works with.

@@ -32,6 +32,7 @@ type note struct {
 	told        bool        // of a one-to-one message: told by another account than its sender's
 	progress    progress    // of noteProgress
 	from        int64       // of noteDamaged
+	room        roomNote    // of what is stored nowhere
 }
 
 type noteKind uint8
@@ -56,6 +57,10 @@ func noteOfEvent(e *event.Event, key mapping.Key) (note, error) {
 		return n, nil
 	case mapping.KeyHash:
 		n.what, n.hash, n.known = noteHash, key.Hash, true
+	}
+	var err error
+	if n.room, err = roomNoteOf(e); err != nil {
+		return note{}, err
 	}
 	switch e.Type() {
 	case mapping.TypeMessagePosted:

@@ -33,6 +33,8 @@ type seen struct {
 
 	talks map[hash]talk
 
+	rooms map[room]int64 // when something was last recorded of each
+
 	accounts map[tim.UserID]*accountSeen
 	damages  []damage // rising by position
 }
@@ -65,6 +67,7 @@ func newSeen(maxSeen int) *seen {
 		max:      maxSeen,
 		groups:   make(map[tim.GroupID]*group),
 		talks:    make(map[hash]talk),
+		rooms:    make(map[room]int64),
 		accounts: make(map[tim.UserID]*accountSeen),
 	}
 }
@@ -86,6 +89,7 @@ func (s *seen) apply(position uint64, at int64, n *note) {
 		t := s.talks[n.talk]
 		s.talks[n.talk] = talk{last: max(t.last, n.at), at: s.now}
 	}
+	s.applyRoom(n.room)
 	switch n.what {
 	case noteGroup:
 		g := s.groups[n.group]
@@ -151,6 +155,7 @@ func (s *seen) forget() {
 			delete(s.groups, id)
 		}
 	}
+	s.forgetRooms()
 	if limit := s.maxGroups(); len(s.talks) > limit {
 		keys := make([]hash, 0, len(s.talks))
 		for k := range s.talks {

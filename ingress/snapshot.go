@@ -10,9 +10,12 @@ import (
 	"github.com/timbridge/timbridge/tim"
 )
 
-// A saved projection begins with its version and is read by that version
-// alone: an older snapshot is passed over, and the journal replayed.
-const snapshotVersion = 1
+// A saved projection begins with its version. One of a version that is not
+// known is passed over, and the journal replayed.
+const (
+	snapshotVersion = 2
+	roomlessVersion = 1 // without rooms at its end
+)
 
 // seenView is a projection at one moment, for a snapshot that is written while
 // it goes on.
@@ -25,6 +28,7 @@ type seenView struct {
 	talks           map[hash]talk
 	accounts        map[tim.UserID]accountSeen
 	damages         []damage
+	rooms           map[room]int64
 }
 
 func (s *seen) view() seenView {
@@ -35,6 +39,7 @@ func (s *seen) view() seenView {
 		talks:    maps.Clone(s.talks),
 		accounts: make(map[tim.UserID]accountSeen, len(s.accounts)),
 		damages:  slices.Clone(s.damages),
+		rooms:    maps.Clone(s.rooms),
 	}
 	for id, g := range s.groups {
 		v.groups[id] = *g.clone()
@@ -95,6 +100,13 @@ func (v seenView) encode() []byte {
 		b = binary.AppendUvarint(b, d.position)
 		b = binary.AppendVarint(b, d.from)
 	}
+
+	b = binary.AppendUvarint(b, uint64(len(v.rooms)))
+	for _, r := range slices.SortedFunc(maps.Keys(v.rooms), compareRooms) {
+		b = appendString(b, string(r.account))
+		b = appendString(b, string(r.group))
+		b = binary.AppendVarint(b, v.rooms[r])
+	}
 	return b
 }
 
@@ -113,7 +125,8 @@ func appendBool(b []byte, v bool) []byte {
 // snapshot gives an error, never a projection that contradicts itself.
 func decodeSeen(position uint64, body []byte, maxSeen int) (*seen, error) {
 	d := decoder{rest: body}
-	if v := d.byte(); d.err == nil && v != snapshotVersion {
+	v := d.byte()
+	if d.err == nil && v != snapshotVersion && v != roomlessVersion {
 		return nil, fmt.Errorf("ingress: snapshot of version %d, this is version %d", v, snapshotVersion)
 	}
 	s := newSeen(maxSeen)
@@ -165,6 +178,12 @@ func decodeSeen(position uint64, body []byte, maxSeen int) (*seen, error) {
 	}
 	for range d.count(2) {
 		s.damages = append(s.damages, damage{position: d.uvarint(), from: d.varint()})
+	}
+	if v == snapshotVersion {
+		for range d.count(3) {
+			r := room{tim.UserID(d.string()), tim.GroupID(d.string())}
+			s.rooms[r] = d.varint()
+		}
 	}
 	if d.err == nil && len(d.rest) != 0 {
 		d.fail("%d bytes too many", len(d.rest))

@@ -28,10 +28,11 @@ type unit struct {
 	group tim.GroupID
 	seq   uint64
 	// about: it is about a message or a conversation, and in no history. of is
-	// the message's key, where it is known; waited that it was waited for.
+	// the message's key, where it is known; waited says that it was waited for.
 	about  bool
 	of     mapping.Key
 	waited bool
+	read   bool // it is a read mark or a receipt
 
 	account *account // who was told, or who sent it; nil for the bridge's own
 	report  *report  // what it came with, nil when it did not come as a report
