@@ -63,12 +63,3 @@ func (r *roster) remove(user tim.UserID) *member {
 func (r *roster) after(number uint64) int {
 	return sort.Search(len(r.order), func(i int) bool { return r.order[i].number > number })
 }
-
-// users are the ids of all members.
-func (r *roster) users() []tim.UserID {
-	users := make([]tim.UserID, 0, len(r.order))
-	for _, m := range r.order {
-		users = append(users, m.id)
-	}
-	return users
-}
