@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -97,7 +98,12 @@ func (m *media) prepare(ctx context.Context, send *mapping.Send) (_ *files, err 
 		return nil, notKept(err)
 	}
 	for i, want := range send.Media {
-		path := filepath.Join(f.dir, fmt.Sprintf("%d-%s", i, fileName(want)))
+		// Each has a folder of its own, so that it keeps its name: receivers see it.
+		folder := filepath.Join(f.dir, strconv.Itoa(i))
+		if err := os.Mkdir(folder, 0o700); err != nil {
+			return nil, notKept(err)
+		}
+		path := filepath.Join(folder, fileName(want))
 		n, err := m.write(ctx, path, want)
 		f.bytes += n
 		m.kept.Add(n)
