@@ -25,6 +25,9 @@ type service struct {
 	dir      string
 	address  string
 	delivery sandbox.Delivery
+	// heartbeat is how long it says nothing at most; a third of the silence that
+	// its clients take for its end.
+	heartbeat time.Duration
 
 	*sandbox.Sandbox
 	handler *sandbox.Handler
@@ -35,7 +38,7 @@ type service struct {
 // newService starts one, and has the configuration lead there.
 func newService(t testing.TB, cfg *config.Config) *service {
 	t.Helper()
-	s := &service{t: t, dir: t.TempDir(), address: freeAddress(t), delivery: sandbox.DeliveryAck}
+	s := &service{t: t, dir: t.TempDir(), address: freeAddress(t), delivery: sandbox.DeliveryAck, heartbeat: 200 * time.Millisecond}
 	cfg.App.Driver.URL = "ws://" + s.address
 	cfg.App.Driver.Key, cfg.App.Driver.Token = config.NewSecret(testKey), config.NewSecret(testToken)
 	s.start()
@@ -54,7 +57,7 @@ func (s *service) start() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.handler, err = s.Handler(sandbox.HandlerOptions{Wire: wire.HandlerOptions{Token: testToken, Heartbeat: 200 * time.Millisecond}})
+	s.handler, err = s.Handler(sandbox.HandlerOptions{Wire: wire.HandlerOptions{Token: testToken, Heartbeat: s.heartbeat}})
 	if err != nil {
 		s.t.Fatal(err)
 	}

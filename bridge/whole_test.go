@@ -303,6 +303,9 @@ func TestManyConversations(t *testing.T) {
 	const conversations = 6000
 	cfg := newConfig(t)
 	s := newService(t, cfg)
+	s.stop()
+	s.heartbeat = 10 * time.Second // a long answer is a long silence
+	s.start()
 	phone := s.person(testUser, tim.PlatformIOS)
 	long := tim.Message{Elems: []tim.Elem{tim.TextElem{Content: strings.Repeat("as long as it gets ", 100)}}}
 	var users []tim.UserID
