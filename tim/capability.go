@@ -11,7 +11,10 @@ type Modifier interface {
 	// ModifyMessage replaces the elements and the cloud custom string of a
 	// message that was sent, which msg names by its conversation and its
 	// sequence or message id, and returns it as it is now stored. Everybody
-	// is told by [MessagesModified]. Mirrors TIMMsgModifyMessage.
+	// is told by [MessagesModified]. A msg that was read from the service (it
+	// has its ServerTime), or that has a Version, is changed only while its
+	// Version is the latest; the code is 8006 otherwise. To say what is said
+	// already is no change. Mirrors TIMMsgModifyMessage.
 	ModifyMessage(ctx context.Context, msg Message) (Message, error)
 }
 

@@ -127,6 +127,16 @@ func copyFiles(t testing.TB, from, to string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// Folders last: what a record names was there before the record.
+	slices.SortStableFunc(files, func(a, b os.DirEntry) int {
+		switch {
+		case a.IsDir() == b.IsDir():
+			return 0
+		case b.IsDir():
+			return -1
+		}
+		return 1
+	})
 	for _, f := range files {
 		if f.IsDir() { // of the files that were sent
 			if err := os.MkdirAll(filepath.Join(to, f.Name()), 0o700); err != nil {

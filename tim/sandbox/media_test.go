@@ -106,6 +106,72 @@ func TestMediaSurvivesKillAndSnapshot(t *testing.T) {
 	check("after a restart", w)
 }
 
+// TestMediaUnderKills: whenever a process dies, the files of all messages that
+// are there are whole, and no more is on disk than is known.
+func TestMediaUnderKills(t *testing.T) {
+	w := open(t, options())
+	ann := w.signIn("ann")
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for i := range 3 {
+		small := picture(t, 220+i, 210)
+		wg.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-stop:
+					return
+				default:
+				}
+				name := fmt.Sprintf("%d-%d", i, n)
+				elems := []tim.Elem{
+					tim.FileElem{FilePath: write(t, name+".txt", []byte(name))},
+					tim.ImageElem{OrigPath: write(t, name+".png", append(bytes.Clone(small), name...))},
+				}
+				if _, err := ann.Send(ctx(t), tim.C2C("ben"), tim.Message{Elems: elems}); err != nil {
+					t.Errorf("send: %v", err)
+					return
+				}
+			}
+		})
+	}
+	whole := 0
+	for range 8 {
+		next := w.Stats().Messages + 2
+		for end := time.Now().Add(patience); w.Stats().Messages < next && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		left := w.afterKill()
+		ben := left.signIn("ben")
+		for _, m := range ben.history(tim.C2C("ann")) {
+			f, p := m.Elems[0].(tim.FileElem), m.Elems[1].(tim.ImageElem)
+			if text := fetch(t, f.URL); string(text)+".txt" != f.FileName {
+				t.Errorf("the file %q is %q", f.FileName, text)
+			}
+			for url, size := range map[string]int64{p.OrigURL: p.OrigPicSize, p.LargeURL: p.LargePicSize, p.ThumbURL: p.ThumbPicSize} {
+				if n := len(fetch(t, url)); int64(n) != size {
+					t.Errorf("a picture has %d bytes, want %d", n, size)
+				}
+			}
+			whole++
+		}
+		sums := map[string]bool{}
+		for _, name := range stored(t, left) {
+			sums[name] = true
+		}
+		if n := left.Stats().Files; n < len(sums) {
+			t.Errorf("%d files are known, %d are on disk", n, len(sums))
+		}
+		if err := left.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+	wg.Wait()
+	if whole == 0 {
+		t.Error("no message was looked at")
+	}
+}
+
 func TestMediaHalfWrittenIsRemoved(t *testing.T) {
 	w := open(t, options())
 	_, e := w.signIn("ann").sendFile("ben", "a.txt", []byte("content"))

@@ -202,9 +202,9 @@ func (r *profileRecord) apply(st *state, position uint64) {
 		return // written by this package and covered by the journal's checksum
 	}
 	st.tellEvent(a, position, tim.SelfProfileChanged{Profile: *a.profile})
-	event := tim.ProfilesChanged{Profiles: []tim.UserProfile{*a.profile}}
+	m := st.eventMessage(tim.ProfilesChanged{Profiles: []tim.UserProfile{*a.profile}})
 	for _, other := range st.acquainted(a) {
-		st.tellEvent(other, position, event)
+		st.tell(other, position, reportEvent, m, other.platforms())
 	}
 }
 

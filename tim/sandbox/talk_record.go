@@ -159,11 +159,16 @@ func (r *profileRecord) put(e *encoder) {
 // tellEvent tells an account something that is no message, on all its
 // platforms: it waits like every report until it is acknowledged.
 func (st *state) tellEvent(a *account, position uint64, event tim.Event) {
+	st.tell(a, position, reportEvent, st.eventMessage(event), a.platforms())
+}
+
+// eventMessage is an event as what a report is about; several can share it.
+func (st *state) eventMessage(event tim.Event) *message {
 	content, err := tim.MarshalEvent(event)
 	if err != nil {
 		panic("sandbox: an event of the service's own cannot be written: " + err.Error())
 	}
-	st.tell(a, position, reportEvent, &message{time: st.lastTime, content: content}, a.platforms())
+	return &message{time: st.lastTime, content: content}
 }
 
 // tellConversation tells everybody in a conversation of something about a
