@@ -1,46 +1,54 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
+	"time"
 
+	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/tim"
 )
 
 // evidence is everything there is at the end.
 type evidence struct {
 	delivery string
-	said     []said
+	deeds    []deed
 	taken    []ordered
 	events   []published
 	outcomes []published
 	// deadLetters are those of commands that came to nothing.
 	deadLetters []published
-	// history is what the IM service itself holds, by conversation as the
-	// bridge's account sees it, oldest first.
-	history map[tim.Conversation][]tim.Message
+	bus         *bus
+	came        map[string][]outcome // by command
+	// history is what the IM service itself holds, by the message's id.
+	history map[string]spoken
+	// inChat is how often history has a message, by its mark.
+	inChat map[string]int
+	// nick is what the bridge's account is called in the end.
+	nick string
+	// away is when the bridge may not have been told something: then a service
+	// that forgets what it pushed has told it to nobody.
+	away []span
+	// downloads are the sums of what there is to download, by URL.
+	downloads map[string]string
 }
+
+// span is a stretch of time.
+type span struct{ from, to time.Time }
 
 // figures are what a run prints.
 type figures struct {
-	Said, Taken, Events                 int
-	Succeeded, Failed, InDoubt, Revoked int
-	Why                                 map[string]int // of those that failed, by verb and reason
+	Said, Changed, Tips, Taken, Events, Files    int
+	Succeeded, Failed, InDoubt, Revoked, Missing int
+	Gaps                                         int
+	Why                                          map[string]int // of those that failed, by verb and reason
 }
 
-// posted is what the check reads of a message.posted.
-type posted struct {
-	Sender   tim.UserID `json:"sender"`
-	Sequence uint64     `json:"sequence"`
-	Elements []struct {
-		Type string `json:"type"`
-		Text string `json:"text"`
-	} `json:"elements"`
-}
-
+// outcome is what came of a command.
 type outcome struct {
+	published
 	Command struct {
 		Source string `json:"source"`
 		ID     string `json:"id"`
@@ -54,72 +62,56 @@ type outcome struct {
 	} `json:"result"`
 }
 
+// faultFunc collects what is wrong.
+type faultFunc func(format string, args ...any)
+
 // complete says whether everything that has to arrive is there, so that it
 // can be judged; what is missing in the end, check says.
 func (e *evidence) complete() bool {
-	texts := e.texts(nil)
-	for _, m := range e.said {
-		if texts[m.Text] == 0 {
+	for _, d := range e.deeds {
+		if !e.arrived(d) {
 			return false
 		}
 	}
-	seen := map[string]bool{}
-	for _, p := range e.outcomes {
-		var o outcome
-		if json.Unmarshal(p.data, &o) == nil {
-			seen[o.Command.ID] = true
-		}
-	}
-	for _, c := range e.taken {
-		if !seen[c.id] {
-			return false
-		}
+	return !slices.ContainsFunc(e.taken, func(c ordered) bool { return len(e.came[c.id]) == 0 })
+}
+
+// arrived says whether what a deed has to bring about is on the bus.
+func (e *evidence) arrived(d deed) bool {
+	_, there := e.bus.ids[d.ID]
+	switch {
+	case d.Kind == deedPost:
+		return there || d.Group == liveRoom
+	case e.delivery != "ack":
+	case d.Kind == deedRead:
+		return there
+	case d.Kind == deedRevoke:
+		_, there = e.bus.ids[d.ID+revokedSuffix]
+		return there
+	case d.Kind == deedTip && d.Report:
+		return e.bus.reports[d.Fact] > 0
 	}
 	return true
 }
 
-// texts counts what was posted, by text; wrong collects what cannot be read.
-func (e *evidence) texts(wrong *[]error) map[string]int {
-	out := map[string]int{}
-	for _, p := range e.events {
-		if p.typ != "io.timbridge.message.posted.v1" {
-			continue
-		}
-		var m posted
-		if err := json.Unmarshal(p.data, &m); err != nil {
-			if wrong != nil {
-				*wrong = append(*wrong, fmt.Errorf("event %s: %w", p.id, err))
-			}
-			continue
-		}
-		for _, el := range m.Elements {
-			if el.Type == "text" {
-				out[el.Text]++
-			}
-		}
-	}
-	return out
-}
-
 // check compares what was promised with what is there.
 func (e *evidence) check() (figures, error) {
-	f := figures{Said: len(e.said), Taken: len(e.taken), Events: len(e.events), Why: map[string]int{}}
-	var wrong []error
+	f := figures{Taken: len(e.taken), Events: len(e.events), Gaps: len(e.bus.gaps), Why: map[string]int{}}
+	wrong := slices.Clone(e.bus.wrong)
 	fault := func(format string, args ...any) {
 		wrong = append(wrong, fmt.Errorf(format, args...))
 	}
 	e.checkStream("events", e.events, fault)
 	e.checkStream("outcomes", e.outcomes, fault)
 	e.checkStream("dead letters", e.deadLetters, fault)
-
-	texts := e.texts(&wrong)
-	for _, m := range e.said {
-		if n := texts[m.Text]; n != 1 {
-			fault("message %q of %s, which was answered, is on the bus %d times", m.Text, m.Sender, n)
-		}
-	}
+	e.checkGaps(fault)
+	e.checkPosts(&f, fault)
 	e.checkOrder(fault)
-	e.checkCommands(&f, texts, fault)
+	e.checkChanges(&f, fault)
+	e.checkTips(&f, fault)
+	e.checkRebuilt(&f, fault)
+	e.checkFiles(&f, fault)
+	e.checkCommands(&f, fault)
 	e.checkDeadLetters(fault)
 	return f, errors.Join(limit(wrong)...)
 }
@@ -133,7 +125,7 @@ func limit(errs []error) []error {
 }
 
 // checkStream: each id once, and journal sequences that only rise.
-func (e *evidence) checkStream(name string, list []published, fault func(string, ...any)) {
+func (e *evidence) checkStream(name string, list []published, fault faultFunc) {
 	ids, last := map[string]uint64{}, map[string]string{}
 	for _, p := range list {
 		if first, ok := ids[p.id]; ok {
@@ -147,48 +139,87 @@ func (e *evidence) checkStream(name string, list []published, fault func(string,
 			fault("%s: %s at %d has sequence %s after %s", name, p.id, p.position, p.sequence, before)
 		}
 		last[p.journal] = p.sequence
-		if strings.HasSuffix(p.typ, "account.gap_detected.v1") {
-			fault("%s: a gap was told where everything can be read back: %s", name, p.data)
+		if strings.HasSuffix(p.typ, "im.unrecognized.v1") || strings.HasSuffix(p.typ, "bridge.event_refused.v1") {
+			fault("%s: %s at %d is not understood: %.300s", name, p.id, p.position, p.data)
+		}
+	}
+}
+
+// checkGaps: none is told of a conversation that has a history.
+func (e *evidence) checkGaps(fault faultFunc) {
+	for _, g := range e.bus.gaps {
+		if !g.conversation || e.withoutHistory(g.subject) {
+			continue
+		}
+		fault("a gap was told where everything can be read back: %+v", g)
+	}
+}
+
+// withoutHistory says whether nothing is stored of what is said in a group.
+func (e *evidence) withoutHistory(subject string) bool {
+	return subject == mapping.GroupSubject(liveRoom) || slices.ContainsFunc(e.taken, func(c ordered) bool {
+		return c.verb == "group.create" && c.typ == "avchatroom" && mapping.GroupSubject(c.in) == subject
+	})
+}
+
+// checkPosts: every message that was answered is there once, and says what it
+// was to say. What was said where nothing is stored may be missing, within the
+// bounds of a gap.
+func (e *evidence) checkPosts(f *figures, fault faultFunc) {
+	for _, d := range e.deeds {
+		if d.Kind != deedPost {
+			continue
+		}
+		f.Said++
+		_, there := e.bus.ids[d.ID]
+		n := e.bus.marks[d.Mark]
+		if d.Group == liveRoom && n == 0 {
+			f.Missing++
+			if !e.bus.admits(mapping.GroupSubject(d.Group), d.Time) {
+				fault("message %q of %s, which is stored nowhere, is not on the bus, and no gap says so (%s)", d.Mark, d.By, time.Unix(int64(d.Time), 0).UTC())
+			}
+			continue
+		}
+		if n != 1 || !there {
+			fault("message %q of %s (%s), which was answered, is on the bus %d times", d.Mark, d.By, d.ID, n)
 		}
 	}
 }
 
 // checkOrder: in a group the order of its sequence, without a hole; between
 // two users each sender's in the order sent.
-func (e *evidence) checkOrder(fault func(string, ...any)) {
+func (e *evidence) checkOrder(fault faultFunc) {
 	group, numbers := map[string]uint64{}, map[string]int{}
-	order := map[string]int{}
-	for _, m := range e.said {
-		order[m.Text] = m.Number
+	deeds := map[string]deed{}
+	for _, d := range e.deeds {
+		if d.Kind == deedPost {
+			deeds[d.ID] = d
+		}
 	}
-	for _, p := range e.events {
-		if p.typ != "io.timbridge.message.posted.v1" {
-			continue
-		}
-		var m posted
-		if json.Unmarshal(p.data, &m) != nil {
-			continue
-		}
-		if strings.HasPrefix(p.subject, "group/") {
-			if before, ok := group[p.subject]; ok && m.Sequence != before+1 {
-				fault("%s: sequence %d comes after %d", p.subject, m.Sequence, before)
+	for _, p := range e.bus.posts {
+		if strings.HasPrefix(p.subject, "group/") && p.Sequence != 0 {
+			if before, ok := group[p.subject]; ok && p.Sequence != before+1 {
+				fault("%s: sequence %d comes after %d", p.subject, p.Sequence, before)
 			}
-			group[p.subject] = m.Sequence
+			group[p.subject] = p.Sequence
 		}
-		for _, el := range m.Elements {
-			if n, ok := order[el.Text]; ok {
-				key := p.subject + " " + string(m.Sender)
-				if n <= numbers[key] {
-					fault("%s: message %d of %s comes after %d", p.subject, n, m.Sender, numbers[key])
-				}
-				numbers[key] = n
+		if d, ok := deeds[p.id]; ok {
+			key := p.subject + " " + string(d.By)
+			if d.Number <= numbers[key] {
+				fault("%s: message %d of %s comes after %d", p.subject, d.Number, d.By, numbers[key])
 			}
+			numbers[key] = d.Number
 		}
 	}
 }
 
+// lost says whether something of that time may have been told to nobody.
+func (e *evidence) lost(at time.Time) bool {
+	return e.delivery == "push" && slices.ContainsFunc(e.away, func(s span) bool { return !at.Before(s.from) && !at.After(s.to) })
+}
+
 // checkDeadLetters: one for each command that came to nothing, none for others.
-func (e *evidence) checkDeadLetters(fault func(string, ...any)) {
+func (e *evidence) checkDeadLetters(fault faultFunc) {
 	dead := map[string]int{}
 	for _, p := range e.deadLetters {
 		dead[p.id]++
@@ -208,113 +239,10 @@ func (e *evidence) checkDeadLetters(fault func(string, ...any)) {
 	}
 }
 
-// checkCommands: one outcome each, and effects to match.
-func (e *evidence) checkCommands(f *figures, texts map[string]int, fault func(string, ...any)) {
-	outcomes := map[string][]published{}
-	codes := map[string]string{}
-	for _, p := range e.outcomes {
-		var o outcome
-		if err := json.Unmarshal(p.data, &o); err != nil {
-			fault("outcome %s: %v", p.id, err)
-			continue
-		}
-		outcomes[o.Command.ID] = append(outcomes[o.Command.ID], p)
-		if o.Error != nil {
-			codes[o.Command.ID] = o.Error.Code + ": " + o.Error.Text
-		}
-	}
-	effects, revoked := map[string]int{}, map[string]bool{}
-	for _, messages := range e.history {
-		for _, m := range messages {
-			for _, el := range m.Elems {
-				if t, ok := el.(tim.TextElem); ok {
-					effects[t.Content]++
-					revoked[t.Content] = m.Status == tim.MsgRevoked
-				}
-			}
-		}
-	}
-	// A group shows in its first message, the tip about its first members, which
-	// history holds. The report of its creation is no message: a service that
-	// forgets what it pushed may have told it to nobody.
-	created, first, recalls := map[string]int{}, map[string]int{}, map[string]int{}
-	for _, p := range e.events {
-		switch {
-		case p.typ == "io.timbridge.message.revoked.v1":
-			recalls[p.id]++
-		case p.typ == "io.timbridge.group.created.v1":
-			created[p.subject]++
-		case p.typ == "io.timbridge.message.posted.v1" && strings.HasSuffix(p.id, "/1"):
-			first[p.subject]++
-		}
-	}
-	for _, c := range e.taken {
-		list := outcomes[c.id]
-		if len(list) != 1 {
-			fault("command %s (%s) has %d outcomes", c.id, c.verb, len(list))
-			continue
-		}
-		succeeded := list[0].typ == "io.timbridge.command.succeeded.v1"
-		switch {
-		case succeeded:
-			f.Succeeded++
-		case strings.HasPrefix(codes[c.id], "in_doubt"):
-			f.InDoubt++
-		default:
-			f.Failed++
-			if codes[c.id] == "" {
-				fault("command %s (%s) ended with %s and no code", c.id, c.verb, list[0].typ)
-			}
-			f.Why[c.verb+": "+codes[c.id]]++
-		}
-		if c.hopeless {
-			if succeeded || effects[c.text] > 0 && c.text != "" {
-				fault("command %s (%s) cannot succeed; its outcome is %s", c.id, c.verb, list[0].typ)
-			}
-			delete(outcomes, c.id)
-			continue
-		}
-		switch c.verb {
-		case "message.send":
-			n := effects[c.text]
-			if n > 1 || succeeded && n != 1 {
-				fault("command %s (%s) took effect %d times in chat; its outcome is %s %s", c.id, c.verb, n, list[0].typ, codes[c.id])
-			}
-			if n == 1 && texts[c.text] != 1 {
-				fault("command %s was carried out, and its message is on the bus %d times", c.id, texts[c.text])
-			}
-			if !succeeded {
-				fault("command %s (%s) to someone who can be written to did not succeed: %s", c.id, c.verb, codes[c.id])
-			}
-		case "message.revoke":
-			f.Revoked++
-			done := revoked[c.sent]
-			if succeeded != done {
-				fault("command %s (%s): its outcome is %s %s, and whether the message is revoked in chat: %t", c.id, c.verb, list[0].typ, codes[c.id], done)
-			}
-			// The message itself is told however it comes; that it was revoked is
-			// a report that a service which forgets what it pushed may have told
-			// to nobody.
-			if n := recalls[c.what+"/revoked"]; n > 1 || done && n != 1 && e.delivery == "ack" {
-				fault("command %s (%s): message.revoked is on the bus %d times", c.id, c.verb, n)
-			}
-		case "group.create":
-			subject := "group/" + string(c.in)
-			if n := first[subject]; n > 1 || succeeded && n != 1 {
-				fault("command %s (%s) made %d groups; its outcome is %s %s", c.id, c.verb, n, list[0].typ, codes[c.id])
-			}
-			if n := created[subject]; n > 1 || succeeded && n != 1 && e.delivery == "ack" {
-				fault("command %s (%s): group.created is on the bus %d times", c.id, c.verb, n)
-			}
-			if !succeeded {
-				fault("command %s (%s) did not succeed: %s", c.id, c.verb, codes[c.id])
-			}
-		}
-		delete(outcomes, c.id)
-	}
-	for id := range outcomes {
-		if id != talkCommand {
-			fault("an outcome tells of command %q, which nobody gave", id)
-		}
+// spokenOf is a message of the service's history, in the eyes of an account.
+func spokenOf(account tim.UserID, m tim.Message) spoken {
+	return spoken{
+		id: mapping.MessageID(account, m), subject: mapping.Subject(m.Conversation(), account), sender: m.Sender,
+		mark: markInChat(m.Elems), said: saidInChat(m.Elems), version: m.Version, revoked: m.Status == tim.MsgRevoked,
 	}
 }

@@ -59,7 +59,9 @@ app "test" {
     token     = %q
     heartbeat = "1s"
   }
-  account %q {}
+  account %q {
+    watch_status = [%q, %q, %q]
+  }
 }
 bus "nats" {
   %s
@@ -80,8 +82,12 @@ egress {
     group   = 0
   }
 }
+policy {
+  media_hosts   = [%q]
+  media_private = true
+}
 http { listen = "127.0.0.1:%d" }
-`, h.bridgeDir(), appID, im, h.key, h.imToken, bridgeUser, bus, h.busToken, space, h.http)
+`, h.bridgeDir(), appID, im, h.key, h.imToken, bridgeUser, people[0], people[1], people[2], bus, h.busToken, space, h.files.address(), h.http)
 }
 
 // configure writes the configurations and makes the processes.
@@ -106,5 +112,8 @@ func (h *house) configure() error {
 		h.sandbox = &process{name: "sandbox", path: h.binary, args: []string{"sandbox", "-config", filepath.Join(h.dir, "sandbox.hcl")}, log: open("sandbox")}
 	}
 	h.bridge = &process{name: "bridge", path: h.binary, args: []string{"run", "-config", filepath.Join(h.dir, "bridge.hcl")}, log: open("bridge")}
+	for _, p := range h.others() {
+		p.onKill = h.away.begin
+	}
 	return err
 }

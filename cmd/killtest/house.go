@@ -33,9 +33,13 @@ type house struct {
 	senderIn                      io.WriteCloser
 	senderOut                     *os.File
 
-	mu   sync.Mutex
-	said []said
-	read sync.WaitGroup
+	files *fileHost // of what commands say is to be fetched
+	away  watch
+
+	mu     sync.Mutex
+	deeds  []deed
+	unread []string // ids of messages that read receipts are wanted of
+	read   sync.WaitGroup
 }
 
 func secret() (string, error) {
@@ -71,8 +75,11 @@ func newHouse(ctx context.Context, s settings) (*house, error) {
 			return nil, err
 		}
 	}
+	var err error
+	if h.files, err = newFileHost(); err != nil {
+		return nil, err
+	}
 	if h.fill != "" {
-		var err error
 		if h.volume, err = newVolume(h.bridgeDir()); err != nil {
 			return nil, err
 		}
@@ -133,7 +140,7 @@ func (h *house) startSender() error {
 	h.senderIn, h.senderOut = inw, w
 	h.sender = &process{name: "sender", path: self, log: os.Stderr, stdin: in, stdout: w, args: []string{
 		"sender", "-url", fmt.Sprintf("ws://127.0.0.1:%d", h.imPort), "-token", h.imToken, "-key", h.key,
-		"-group", string(talkGroup()), "-rate", fmt.Sprint(h.rate),
+		"-group", string(talkGroup()), "-rate", fmt.Sprint(h.rate), fmt.Sprintf("-all=%t", h.all()), "-files", filepath.Join(h.dir, "files"),
 	}}
 	if err := h.sender.start(); err != nil {
 		return err
@@ -143,16 +150,53 @@ func (h *house) startSender() error {
 	h.read.Go(func() {
 		defer r.Close()
 		lines := bufio.NewScanner(r)
+		lines.Buffer(nil, 1<<20)
 		for lines.Scan() {
-			var m said
-			if json.Unmarshal(lines.Bytes(), &m) == nil {
+			var d deed
+			if json.Unmarshal(lines.Bytes(), &d) == nil {
 				h.mu.Lock()
-				h.said = append(h.said, m)
+				h.deeds = append(h.deeds, d)
+				if d.Wants && (d.Group == "" || d.Group == talkGroup()) {
+					h.unread = append(h.unread, d.ID)
+				}
 				h.mu.Unlock()
 			}
 		}
 	})
 	return err
+}
+
+// unreadOne is a message that a read receipt is wanted of, each once.
+func (h *house) unreadOne() []string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if len(h.unread) == 0 {
+		return nil
+	}
+	id := h.unread[0]
+	h.unread = h.unread[1:]
+	return []string{id}
+}
+
+// awaitPeople waits until everybody's groups are there.
+func (h *house) awaitPeople(ctx context.Context, limit time.Duration) error {
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); wait(ctx, 20*time.Millisecond) {
+		ready := 0
+		h.mu.Lock()
+		for _, d := range h.deeds {
+			if d.Kind == deedReady {
+				ready++
+			}
+		}
+		h.mu.Unlock()
+		if ready > len(people) {
+			return nil
+		}
+		if err := h.alive(); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("people have not made their groups within %s", limit)
 }
 
 // stopSender lets everybody finish the message they are at.
@@ -215,6 +259,7 @@ func (h *house) close() error {
 	for _, p := range slices.Backward(h.others()) {
 		errs = append(errs, p.stop(20*time.Second))
 	}
+	errs = append(errs, h.files.close())
 	for _, f := range h.logs {
 		errs = append(errs, f.Close())
 	}

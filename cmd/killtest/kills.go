@@ -96,6 +96,7 @@ func (h *house) killAtStep(ctx context.Context, step string, nth int) error {
 	case <-time.After(stepPatience):
 		return fmt.Errorf("the bridge did not come to it for the %d. time within %s", nth, stepPatience)
 	}
+	h.away.begin()
 	if !h.bridge.killed() {
 		return fmt.Errorf("the bridge ended by itself on the way to it: %w", h.bridge.failure())
 	}

@@ -2,14 +2,26 @@
 //
 // It runs a sender, the IM sandbox, a NATS server and the bridge as processes
 // of their own, the bridge being the built binary, under load in both
-// directions: people talk in chat, and commands are published on the bus. It
-// kills one of them again and again, at random moments or at the named steps
-// of the ways of data, starts it again each time, and in the end compares what
-// everybody was promised with what is there:
+// directions: people talk in chat, and commands are published on the bus.
+// People send every element there is, files among them, to the bridge and in
+// groups of every type; they modify and recall what they said, tell that they
+// have read, move members in and out, give them roles and mute them; commands
+// do the same. The program kills one of the processes again and again, at
+// random moments or at the named steps of the ways of data, starts it again
+// each time, and in the end compares what everybody was promised with what is
+// there:
 //
 //   - every message whose sender got its answer is on the bus exactly once; in
 //     a group in the order of its sequence, between two users each sender's in
 //     the order sent;
+//   - every modification, revocation, read mark and happening in a group that
+//     was answered is there, after its message; with -delivery push one may be
+//     missing that no history holds and that happened while the bridge was away;
+//   - what is said where nothing is stored is there, or lies within the bounds
+//     of an account.gap_detected, of which there is none for anything else;
+//   - what a consumer makes of the bus, message by message, is what the
+//     service's history says;
+//   - each URL on the bus gives the bytes that were sent;
 //   - every command that the bus took has exactly one outcome, and at most one
 //     effect in chat, exactly one if it succeeded; one dead letter if it did not.
 //
@@ -23,6 +35,7 @@
 //
 //	go run ./cmd/killtest -kills 100 -delivery push
 //	go run ./cmd/killtest -victim bridge,nats -kills 20
+//	go run ./cmd/killtest -mix text -kills 20
 //	go run ./cmd/killtest -steps all -each 10
 //	go run ./cmd/killtest -outage bus -for 60s -how stop
 //	go run ./cmd/killtest -fill apart
@@ -54,6 +67,7 @@ type settings struct {
 	binary   string
 	server   string
 	delivery string
+	mix      string
 	rate     float64
 	seed     uint64
 	settle   time.Duration
@@ -120,6 +134,7 @@ func parse(args []string) (settings, error) {
 	f.BoolVar(&s.crash, "crash", false, "the bridge is killed too, in the middle of the outage")
 	f.StringVar(&s.fill, "fill", "", "the bridge's volume, a small tmpfs, is full for a while instead, three times: apart (NATS elsewhere), embedded (NATS in the bridge, on that volume) or inside (the sandbox too); needs root")
 	f.DurationVar(&s.lasts, "for", 0, "how long an outage lasts (default 60s), or the volume is full (15s)")
+	f.StringVar(&s.mix, "mix", "all", "what is done in chat and by commands: all that there is, or text: messages of text, and a few commands")
 	f.Float64Var(&s.rate, "rate", 200, "messages a second, and commands a second")
 	f.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "seed of everything random")
 	f.DurationVar(&s.settle, "settle", 2*time.Minute, "how long everything may take to arrive after the last trouble")
@@ -144,6 +159,7 @@ func parse(args []string) (settings, error) {
 		of          []string
 	}{
 		{"delivery", s.delivery, []string{"ack", "push"}},
+		{"mix", s.mix, []string{"all", "text"}},
 		{"outage", s.outage, []string{"", "bus", "im"}},
 		{"how", s.how, []string{"stop", "kill"}},
 		{"fill", s.fill, []string{"", "apart", "embedded", "inside"}},
@@ -164,6 +180,9 @@ func parse(args []string) (settings, error) {
 	}
 	return s, nil
 }
+
+// all says whether everything is mixed.
+func (s *settings) all() bool { return s.mix == "all" }
 
 // trouble says in words what a run does.
 func (s *settings) trouble() string {

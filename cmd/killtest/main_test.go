@@ -19,6 +19,8 @@ func TestParse(t *testing.T) {
 		"-kills 3 -victim bridge,nats": "bridge or nats killed 3 times",
 		"-steps planned,sent -each 2":  "bridge killed 2 times at each of planned, sent",
 		"-outage im -how kill -for 5s": "im away for 5s (kill)",
+		"-mix text -kills 1":           "bridge killed 1 times",
+		"-mix soup":                    `error: -mix is "soup"; it can be all or text`,
 		"-fill embedded":               "volume full for 15s, NATS embedded on it",
 		"-victim dog":                  `error: -victim is "dog"; it can be bridge or sandbox or nats`,
 		"-outage internet":             `error: -outage is "internet"; it can be bus or im`,

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
-	"math/rand/v2"
 	"os"
 	"sync"
 	"time"
@@ -23,25 +21,20 @@ var people = []tim.UserID{"alice", "bob", "carol"}
 // bridgeUser is the account that the bridge signs in.
 const bridgeUser tim.UserID = "bridge"
 
-// said is one answered send, as the sender tells it.
-type said struct {
-	Sender tim.UserID `json:"sender"`
-	// Group is set for a message to the group, else it went to the bridge.
-	Group bool   `json:"group,omitempty"`
-	Text  string `json:"text"`
-	// Number counts the sender's messages in the conversation.
-	Number int    `json:"number"`
-	Seq    uint64 `json:"seq"`
-}
+// visitor comes into groups, says something, and goes.
+const visitor tim.UserID = "erin"
 
-// sender is the program that talks in chat: it prints a line for each message
-// whose answer it got, until its standard input ends.
+// sender is the program that talks in chat: it prints a line for each deed
+// that it got an answer for, until its standard input ends.
 type sender struct {
 	driver   *wire.Driver
 	key      string
 	sdkappid uint32
 	group    tim.GroupID
 	rate     float64
+	all      bool // all that there is to do in chat, not only text
+
+	dir string // for the files that are sent
 
 	mu  sync.Mutex
 	out *json.Encoder
@@ -56,6 +49,8 @@ func runSender(args []string) error {
 	f.StringVar(&s.key, "key", "", "")
 	f.Func("group", "", func(id string) error { s.group = tim.GroupID(id); return nil })
 	f.Float64Var(&s.rate, "rate", 100, "")
+	f.BoolVar(&s.all, "all", false, "")
+	f.StringVar(&s.dir, "files", "", "")
 	if err := f.Parse(args); err != nil {
 		return err
 	}
@@ -71,18 +66,45 @@ func runSender(args []string) error {
 			cancel()
 		}
 	}()
-	var wg sync.WaitGroup
-	errs := make(chan error, len(people))
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	var crowd []*person
 	for i, user := range people {
-		wg.Go(func() { errs <- s.talk(ctx, user, i) })
+		crowd = append(crowd, newPerson(&s, user, i))
+	}
+	if s.all {
+		crowd = append(crowd, newPerson(&s, visitor, len(people)))
+	}
+	for _, step := range []func(*person, context.Context) error{(*person).signIn, (*person).makeGroups, (*person).enterRoom, (*person).live} {
+		if err := together(crowd, func(p *person) error { return step(p, ctx) }); err != nil {
+			return err
+		}
+	}
+	var errs []error
+	for _, p := range crowd {
+		errs = append(errs, p.client.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// together has everybody do something side by side.
+func together(crowd []*person, do func(*person) error) error {
+	var wg sync.WaitGroup
+	errs := make([]error, len(crowd))
+	for i, p := range crowd {
+		wg.Go(func() { errs[i] = do(p) })
 	}
 	wg.Wait()
-	close(errs)
-	var all error
-	for err := range errs {
-		all = errors.Join(all, err)
-	}
-	return all
+	return errors.Join(errs...)
+}
+
+// tell prints a deed.
+func (s *sender) tell(d deed) error {
+	d.At = time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.out.Encode(d)
 }
 
 // lineWriter flushes after each write: what was answered must be known even if
@@ -94,47 +116,12 @@ func (l lineWriter) Write(b []byte) (int, error) {
 	return n, errors.Join(err, l.w.Flush())
 }
 
-// talk sends as one person, one message after the other, alternating between
-// the bridge and the group, each until it is answered.
-func (s *sender) talk(ctx context.Context, user tim.UserID, index int) error {
-	rng := rand.New(rand.NewPCG(uint64(index), 7))
-	client, err := s.signIn(ctx, user)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = client.Close() }() // the process ends
-	pace := time.NewTicker(time.Duration(float64(time.Second) * float64(len(people)) / s.rate))
-	defer pace.Stop()
-	numbers := map[bool]int{}
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-pace.C:
-		}
-		group := rng.IntN(2) == 0
-		numbers[group]++
-		m := said{Sender: user, Group: group, Number: numbers[group], Text: fmt.Sprintf("%s %t %d", user, group, numbers[group])}
-		stored, err := s.sendUntilAnswered(client, user, m, rng.Uint64()&0xffffffff|1)
-		if err != nil {
-			return err
-		}
-		m.Seq = stored.Seq
-		s.mu.Lock()
-		err = s.out.Encode(m)
-		s.mu.Unlock()
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// signIn tries until the service lets the person in.
-func (s *sender) signIn(ctx context.Context, user tim.UserID) (tim.Client, error) {
+// signIn tries until the service lets the user in.
+func (s *sender) signIn(ctx context.Context, user tim.UserID, listen tim.Handler) (tim.Client, error) {
 	for {
 		client, err := s.driver.Open(ctx, tim.Config{SDKAppID: s.sdkappid, DeviceInfo: &tim.DeviceInfo{DevID: "sender-" + string(user)}})
 		if err == nil {
-			err = client.Listen(func(r tim.Report) { r.Ack() })
+			err = client.Listen(listen)
 			if err == nil {
 				err = s.login(ctx, client, user)
 			}
@@ -156,34 +143,6 @@ func (s *sender) login(ctx context.Context, client tim.Client, user tim.UserID) 
 	c, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	return client.Login(c, user, tim.SignUserSig(s.sdkappid, s.key, user, 24*time.Hour, time.Now()))
-}
-
-// sendUntilAnswered repeats a send with its random, which the service knows
-// again, until there is an answer. It does not stop half way when the test
-// ends: a message in doubt would be neither promised nor not.
-func (s *sender) sendUntilAnswered(client tim.Client, user tim.UserID, m said, random uint64) (tim.Message, error) {
-	conv := tim.C2C(bridgeUser)
-	if m.Group {
-		conv = tim.Group(s.group)
-	}
-	deadline := time.Now().Add(90 * time.Second) // the service remembers a random for 120 s
-	for {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-		stored, err := client.Send(ctx, conv, tim.Message{Rand: random, Elems: []tim.Elem{tim.TextElem{Content: m.Text}}})
-		cancel()
-		if err == nil {
-			return stored, nil
-		}
-		if time.Now().After(deadline) {
-			return tim.Message{}, fmt.Errorf("%s got no answer for %q: %w", user, m.Text, err)
-		}
-		if code := tim.CodeOf(err); code == tim.CodeSDKNotLoggedIn {
-			if err := s.login(context.Background(), client, user); err != nil {
-				fmt.Fprintln(os.Stderr, user, "signs in again:", err)
-			}
-		}
-		wait(context.Background(), 50*time.Millisecond)
-	}
 }
 
 func wait(ctx context.Context, d time.Duration) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 )
@@ -15,6 +16,7 @@ type published struct {
 	subject  string
 	journal  string
 	sequence string
+	recorded time.Time
 	data     json.RawMessage
 }
 
@@ -51,9 +53,13 @@ func readStream(ctx context.Context, js jetstream.JetStream, name string) ([]pub
 			return nil, fmt.Errorf("stream %s: %w", name, err)
 		}
 		h := m.Headers()
+		recorded, err := time.Parse(time.RFC3339Nano, h.Get("ce-recordedtime"))
+		if err != nil {
+			return nil, fmt.Errorf("stream %s: %s has no recordedtime: %w", name, h.Get("ce-id"), err)
+		}
 		out = append(out, published{
 			position: meta.Sequence.Stream, id: h.Get("ce-id"), typ: h.Get("ce-type"), subject: h.Get("ce-subject"),
-			journal: h.Get("ce-timbridge"), sequence: h.Get("ce-sequence"), data: m.Data(),
+			journal: h.Get("ce-timbridge"), sequence: h.Get("ce-sequence"), recorded: recorded, data: m.Data(),
 		})
 		if meta.Sequence.Stream >= info.State.LastSeq {
 			return out, nil

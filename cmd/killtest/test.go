@@ -8,12 +8,10 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/timbridge/timbridge/tim"
-	"github.com/timbridge/timbridge/tim/wire"
 )
 
 // test is one whole run.
@@ -57,13 +55,23 @@ func test(ctx context.Context, s settings) (err error) {
 	}
 	fmt.Printf("ready after %s; %s, delivery %q, seed %d\n", time.Since(started).Round(time.Millisecond), s.trouble(), s.delivery, s.seed)
 
-	o := &orders{js: js, rng: rand.New(rand.NewPCG(s.seed, 1))}
+	o := &orders{js: js, rng: rand.New(rand.NewPCG(s.seed, 1)), all: s.all(), at: h.files, unread: h.unreadOne}
 	if err := h.makeTalk(ctx, o); err != nil {
 		return err
 	}
 	if err := h.startSender(); err != nil {
 		return err
 	}
+	if err := h.enterRoom(ctx, o); err != nil {
+		return err
+	}
+	watching, blink := context.WithCancel(ctx)
+	var watched sync.WaitGroup
+	watched.Go(func() { h.away.run(watching, h) })
+	defer func() {
+		blink()
+		watched.Wait()
+	}()
 	loading, abandon := context.WithCancel(ctx)
 	defer abandon()
 	stop, commanding := make(chan struct{}), make(chan error, 1)
@@ -86,9 +94,15 @@ func test(ctx context.Context, s settings) (err error) {
 	if ready, why := h.ready(ctx); !ready {
 		return fmt.Errorf("the bridge is not ready in the end: %s", why)
 	}
+	blink()
+	watched.Wait()
+	e.away = h.away.spans
 	f, err := e.check()
-	fmt.Printf("%d messages answered, %d commands taken (%d of them to revoke): %d succeeded, %d failed, %d in doubt; %d events; settled %s after the load; took %s\n",
-		f.Said, f.Taken, f.Revoked, f.Succeeded, f.Failed, f.InDoubt, f.Events, time.Since(settling).Round(time.Millisecond), time.Since(started).Round(time.Second))
+	fmt.Printf("%d messages answered, %d changes of them, %d tips, %d commands taken (%d of them to revoke): %d succeeded, %d failed, %d in doubt; %d events; %d downloads; settled %s after the load; took %s\n",
+		f.Said, f.Changed, f.Tips, f.Taken, f.Revoked, f.Succeeded, f.Failed, f.InDoubt, f.Events, f.Files, time.Since(settling).Round(time.Millisecond), time.Since(started).Round(time.Second))
+	if f.Missing > 0 || f.Gaps > 0 {
+		fmt.Printf("%d things were told to nobody while the bridge was away, which no history holds; %d gaps say so\n", f.Missing, f.Gaps)
+	}
 	for _, why := range slices.Sorted(maps.Keys(f.Why)) {
 		fmt.Printf("  %d failed with %.100s\n", f.Why[why], why)
 	}
@@ -122,26 +136,50 @@ func (h *house) makeTalk(ctx context.Context, o *orders) error {
 	if err != nil {
 		return err
 	}
-	deadline := time.Now().Add(30 * time.Second)
-	for time.Now().Before(deadline) {
-		outcomes, err := readStream(ctx, o.js, "tim-outcomes")
+	return o.awaitSuccess(ctx, talkCommand)
+}
+
+// enterRoom has the bridge come into the room, where it can be told only what
+// is said while it is there.
+func (h *house) enterRoom(ctx context.Context, o *orders) error {
+	if !h.all() {
+		return nil
+	}
+	if err := h.awaitPeople(ctx, 30*time.Second); err != nil {
+		return err
+	}
+	const command = "enter"
+	if err := o.publish(ctx, ordered{id: command, verb: "group.join", in: liveRoom}, map[string]any{"group_id": liveRoom}); err != nil {
+		return err
+	}
+	return o.awaitSuccess(ctx, command)
+}
+
+// awaitSuccess waits until a command has succeeded.
+func (o *orders) awaitSuccess(ctx context.Context, command string) error {
+	const limit = 30 * time.Second
+	for deadline := time.Now().Add(limit); time.Now().Before(deadline); wait(ctx, 20*time.Millisecond) {
+		list, err := readStream(ctx, o.js, "tim-outcomes")
 		if err != nil {
 			return err
 		}
-		if len(outcomes) > 0 {
-			if outcomes[0].typ != "io.timbridge.command.succeeded.v1" {
-				return fmt.Errorf("the group cannot be created: %s", outcomes[0].data)
+		came, err := readOutcomes(list)
+		if err != nil {
+			return err
+		}
+		for _, out := range came[command] {
+			if !out.succeeded() {
+				return fmt.Errorf("command %q did not succeed: %s", command, out.data)
 			}
 			return nil
 		}
-		wait(ctx, 20*time.Millisecond)
 	}
-	return errors.New("the group was not created within 30 s")
+	return fmt.Errorf("command %q has no outcome after %s", command, limit)
 }
 
 // settled waits until everything that is still to come has come.
 func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) (*evidence, error) {
-	e := &evidence{delivery: h.delivery, said: h.said, taken: o.taken}
+	e := &evidence{delivery: h.delivery, deeds: h.deeds, taken: o.taken}
 	deadline := time.Now().Add(h.settle)
 	for {
 		if err := e.read(ctx, js); err != nil {
@@ -157,9 +195,10 @@ func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) 
 	if err := e.read(ctx, js); err != nil {
 		return nil, err
 	}
-	var err error
-	e.history, err = h.readHistory(ctx)
-	return e, err
+	if err := h.ask(ctx, e); err != nil {
+		return nil, err
+	}
+	return e, e.download(ctx)
 }
 
 // read reads what is on the bus.
@@ -170,48 +209,15 @@ func (e *evidence) read(ctx context.Context, js jetstream.JetStream) (err error)
 	if e.outcomes, err = readStream(ctx, js, "tim-outcomes"); err != nil {
 		return err
 	}
-	e.deadLetters, err = readStream(ctx, js, "tim-deadletters")
+	if e.deadLetters, err = readStream(ctx, js, "tim-deadletters"); err != nil {
+		return err
+	}
+	return e.index()
+}
+
+// index makes of the streams what they say.
+func (e *evidence) index() (err error) {
+	e.bus = readBus(e.events)
+	e.came, err = readOutcomes(e.outcomes)
 	return err
-}
-
-// readHistory asks the IM service itself what was said, as each of the people.
-func (h *house) readHistory(ctx context.Context) (map[tim.Conversation][]tim.Message, error) {
-	driver := wire.NewDriver(wire.Options{URL: fmt.Sprintf("ws://127.0.0.1:%d", h.imPort), Token: h.imToken})
-	out := map[tim.Conversation][]tim.Message{}
-	for i, user := range people {
-		s := &sender{driver: driver, key: h.key, sdkappid: appID}
-		client, err := s.signIn(ctx, user)
-		if err != nil {
-			return nil, err
-		}
-		history, ok := client.(tim.History)
-		if !ok {
-			return nil, errors.New("the sandbox has no history")
-		}
-		all, err := readAll(ctx, history, tim.C2C(bridgeUser))
-		if err == nil && i == 0 {
-			out[tim.Group(talkGroup())], err = readAll(ctx, history, tim.Group(talkGroup()))
-		}
-		if err = errors.Join(err, client.Close()); err != nil {
-			return nil, fmt.Errorf("history of %s: %w", user, err)
-		}
-		out[tim.C2C(user)] = all
-	}
-	return out, nil
-}
-
-func readAll(ctx context.Context, h tim.History, conv tim.Conversation) ([]tim.Message, error) {
-	var all []tim.Message
-	var before *tim.Message
-	for {
-		page, err := h.Messages(ctx, conv, tim.HistoryQuery{Before: before, Count: 100})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page...)
-		if len(page) < 100 {
-			return all, nil
-		}
-		before = &page[len(page)-1]
-	}
 }
