@@ -114,3 +114,60 @@ func ExampleFaults_Add() {
 	// 6012 ERR_REQUEST_TIME_OUT unknown
 	// 1 <nil>
 }
+
+// Somebody asks to join a group; its owner agrees.
+func ExampleClient_HandleRequest() {
+	dir, err := os.MkdirTemp("", "sandbox")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	im, err := sandbox.Open(dir, sandbox.Options{SDKAppID: 1400000000, Key: "a secret key"})
+	if err != nil {
+		panic(err)
+	}
+	defer im.Close()
+
+	ctx := context.Background()
+	signIn := func(user tim.UserID) (tim.Client, tim.Groups) {
+		client, err := im.Open(ctx, tim.Config{SDKAppID: 1400000000})
+		if err != nil {
+			panic(err)
+		}
+		sig := tim.SignUserSig(1400000000, "a secret key", user, time.Hour, time.Now())
+		if err := client.Login(ctx, user, sig); err != nil {
+			panic(err)
+		}
+		return client, client.(tim.Groups)
+	}
+	alice, owner := signIn("alice")
+	_, guest := signIn("bob")
+	group, err := alice.CreateGroup(ctx, tim.CreateGroupParam{GroupName: "depot", GroupID: "depot", GroupType: tim.GroupPublic})
+	if err != nil {
+		panic(err)
+	}
+	if err := guest.JoinGroup(ctx, group.GroupID, "I drive van 7"); err != nil {
+		panic(err)
+	}
+	page, err := owner.Requests(ctx, tim.GroupPendencyOption{})
+	if err != nil {
+		panic(err)
+	}
+	for _, request := range page.Pendencies {
+		fmt.Printf("%s asks: %s\n", request.FromIdentifier, request.ApplyInviteMsg)
+		if err := owner.HandleRequest(ctx, tim.GroupHandlePendencyParam{IsAccept: true, Pendency: request}); err != nil {
+			panic(err)
+		}
+	}
+	list, err := owner.Members(ctx, tim.GroupGetMemberInfoListParam{GroupID: group.GroupID})
+	if err != nil {
+		panic(err)
+	}
+	for _, m := range list.Infos {
+		fmt.Println(m.Identifier, "is", m.MemberRole)
+	}
+	// Output:
+	// bob asks: I drive van 7
+	// alice is owner
+	// bob is member
+}

@@ -195,42 +195,6 @@ func (w *snapshotWriter) account(e *encoder, a *account) {
 	}
 }
 
-func (w *snapshotWriter) group(e *encoder, g *group) {
-	putString(e, g.id)
-	e.uint(uint64(g.typ))
-	for _, s := range []string{g.name, g.introduction, g.notification, g.faceURL, string(g.owner)} {
-		putString(e, s)
-	}
-	e.time(g.created)
-	e.uint(uint64(g.most))
-	e.uint(uint64(g.approve))
-	e.bool(g.active)
-	e.bool(g.dismissed)
-	e.uint(g.reportSeq)
-	e.uint(g.conv.mark.index)
-	e.uint(uint64(g.members.len()))
-	for _, m := range g.members.order {
-		putString(e, m.id)
-		e.uint(uint64(m.role))
-		e.time(m.joined)
-		e.uint(m.from)
-	}
-	e.uint(uint64(len(g.past)))
-	for user, spans := range g.past {
-		putString(e, user)
-		e.uint(uint64(len(spans)))
-		for _, v := range spans {
-			e.uint(v.from)
-			e.uint(v.to)
-		}
-	}
-	e.uint(uint64(len(g.held)))
-	for _, h := range g.held {
-		putString(e, h.user)
-		e.uint(w.ref(h.msg))
-	}
-}
-
 func (w *snapshotWriter) resends(e *encoder) {
 	r := &w.st.resent
 	e.uint(uint64(len(r.c2c) + len(r.group)))
@@ -429,35 +393,6 @@ func (r *snapshotReader) account() {
 		a.inbox = append(a.inbox, v)
 	}
 	r.st.accounts[a.id] = a
-}
-
-func (r *snapshotReader) group() {
-	d := r.d
-	g := &group{
-		id: getString[tim.GroupID](d), typ: tim.GroupType(d.uint()),
-		name: getString[string](d), introduction: getString[string](d), notification: getString[string](d),
-		faceURL: getString[string](d), owner: getString[tim.UserID](d), created: d.time(),
-		most: int(d.uint()), approve: tim.GroupAddOption(d.uint()), active: d.bool(), dismissed: d.bool(),
-		reportSeq: d.uint(), conv: r.conv(), past: map[tim.UserID][]span{},
-	}
-	g.infoSeq, g.infoTime, g.add = 1, g.created, ruleTable.joinOption.of(g.typ) // version 1
-	for range d.count() {
-		user := getString[tim.UserID](d)
-		g.members.add(&member{
-			id: user, account: r.st.account(user), role: tim.GroupMemberRole(d.uint()), joined: d.time(), from: d.uint(),
-		})
-		r.st.account(user).enter(g)
-	}
-	for range d.count() {
-		user := getString[tim.UserID](d)
-		for range d.count() {
-			g.past[user] = append(g.past[user], span{d.uint(), d.uint()})
-		}
-	}
-	for range d.count() {
-		g.held = append(g.held, heldReport{getString[tim.UserID](d), r.msg()})
-	}
-	r.st.groups[g.id] = g
 }
 
 func (r *snapshotReader) resends() {
