@@ -123,7 +123,7 @@ func (b *Bus) publish(ctx context.Context, name string, msg *message, digest str
 }
 
 // Follow reads a stream; events that are routed to topics of their own are read
-// along with the others.
+// along with the others. Partitions added since are for the next who follows.
 func (b *Bus) Follow(ctx context.Context, stream bus.Stream, from bus.Start) (bus.Follower, error) {
 	f := &follower{b: b, out: make(chan item, prefetch), closed: make(chan struct{})}
 	for i := range b.routes {

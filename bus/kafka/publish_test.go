@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -331,4 +332,64 @@ func TestSequencesEnd(t *testing.T) {
 	if got := again.Parts[0]; got.BaseSequence != 0 || got.ProducerID == part.ProducerID {
 		t.Errorf("planned under producer %d from %d on", got.ProducerID, got.BaseSequence)
 	}
+}
+
+// What a partition says when it has too few replicas is said on, with what to do.
+func TestTooFewReplicas(t *testing.T) {
+	p := newFake(t)
+	b := mustOpen(t, testConfig(t, p.addr()))
+	msgs := ours(1, 3)
+	plan, err := b.Plan(t.Context(), msgs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	undo := p.refuse(t, "tim.events")
+	var target *bus.TargetError
+	err = b.Send(t.Context(), plan, msgs, false)
+	if !errors.As(err, &target) || target.Target != plan.Parts[0].Target || !strings.Contains(err.Error(), "too few replicas are in sync (min.insync.replicas)") {
+		t.Errorf("error %v", err)
+	}
+	undo()
+	if err := b.Send(t.Context(), plan, msgs, true); err != nil {
+		t.Fatal(err)
+	}
+	onceEach(t, b, 3)
+}
+
+// A stamp that the broker refuses for good is replaced, and what comes after is
+// stamped anew.
+func TestStampIsReplaced(t *testing.T) {
+	p := newFake(t)
+	direct, b := mustOpen(t, testConfig(t, p.addr())), mustOpen(t, testConfig(t, p.addr()))
+	first, msgs := ours(1, 5), ours(6, 5)
+	plan, err := b.Plan(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Send(t.Context(), plan, first, false); err != nil {
+		t.Fatal(err)
+	}
+	if plan, err = b.Plan(t.Context(), msgs); err != nil {
+		t.Fatal(err)
+	}
+	plan.Parts[0].BaseSequence += 7 // as if the partition had lost what lay between
+	if err := b.Send(t.Context(), plan, msgs, false); err != nil {
+		t.Fatal(err)
+	}
+	part := b.targets[plan.Parts[0].Target]
+	if got := part.instead.now; got.producer == plan.Parts[0].ProducerID || !got.set {
+		t.Errorf("sent under %+v", got)
+	}
+	if err := b.Send(t.Context(), plan, msgs, true); err != nil {
+		t.Fatal(err)
+	}
+	onceEach(t, direct, 10)
+	more := ours(11, 4)
+	if plan, err = b.Plan(t.Context(), more); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Send(t.Context(), plan, more, false); err != nil {
+		t.Fatal(err)
+	}
+	onceEach(t, direct, 14)
 }

@@ -108,22 +108,25 @@ func (d *wireDecoder) varint() int64 {
 	return v
 }
 
-// length reads a compact length; -1 is null. A length is never more than what
-// is left, since every element takes a byte at least.
-func (d *wireDecoder) length() int {
+// length reads a compact length of elements of so many bytes at least; -1 is
+// null. It is never more than what is left can hold.
+func (d *wireDecoder) length(size int) int {
 	v := d.uvarint()
 	if v == 0 {
 		return -1
 	}
-	if v-1 > uint64(len(d.b)) {
+	if v-1 > uint64(len(d.b)/size) {
 		d.fail()
 		return -1
 	}
 	return int(v - 1)
 }
 
+// count is a length with null as none.
+func (d *wireDecoder) count(size int) int { return max(d.length(size), 0) }
+
 func (d *wireDecoder) compact() []byte {
-	n := d.length()
+	n := d.length(1)
 	if n < 0 {
 		return nil
 	}
@@ -147,10 +150,10 @@ func (d *wireDecoder) tags() {
 	}
 }
 
-// int32s skips or reads an array of numbers.
+// int32s reads an array of numbers.
 func (d *wireDecoder) int32s() []int32 {
-	n := d.length()
-	if n <= 0 {
+	n := d.count(4)
+	if n == 0 {
 		return nil
 	}
 	out := make([]int32, 0, n)
@@ -250,11 +253,19 @@ type partitionMeta struct {
 	inSync   int
 }
 
+// The least that a broker, a topic and a partition take in an answer.
+const (
+	brokerBytes    = 11
+	topicBytes     = 26
+	partitionBytes = 18
+	abortedBytes   = 17
+)
+
 // decodeMetadata reads the topics of an answer.
 func decodeMetadata(body []byte) ([]topicMeta, error) {
 	d := wireDecoder{b: body}
 	d.int32() // throttle
-	for range max(d.length(), 0) {
+	for range d.count(brokerBytes) {
 		d.int32()
 		d.compact()
 		d.int32()
@@ -264,10 +275,10 @@ func decodeMetadata(body []byte) ([]topicMeta, error) {
 	d.compact()
 	d.int32()
 	var topics []topicMeta
-	for range max(d.length(), 0) {
+	for range d.count(topicBytes) {
 		t := topicMeta{code: d.int16(), name: string(d.compact()), id: d.topicID()}
 		d.int8()
-		n := max(d.length(), 0)
+		n := d.count(partitionBytes)
 		t.partitions = make([]partitionMeta, n)
 		for range n {
 			p := partitionMeta{code: d.int16()}
@@ -284,6 +295,9 @@ func decodeMetadata(body []byte) ([]topicMeta, error) {
 		}
 		d.int32()
 		d.tags()
+		if d.err != nil {
+			break
+		}
 		topics = append(topics, t)
 	}
 	return topics, d.err
@@ -373,17 +387,17 @@ func decodeFetch(body []byte) (fetched, error) {
 	if f.code != 0 || d.err != nil {
 		return f, d.err
 	}
-	if d.length() != 1 {
+	if d.length(1) != 1 {
 		return f, fmt.Errorf("%w: not one topic", errMalformed)
 	}
 	d.topicID()
-	if d.length() != 1 {
+	if d.length(1) != 1 {
 		return f, fmt.Errorf("%w: not one partition", errMalformed)
 	}
 	d.int32()
 	f.code = d.int16()
 	f.highWatermark, f.lastStable, f.logStart = d.int64(), d.int64(), d.int64()
-	for range max(d.length(), 0) {
+	for range d.count(abortedBytes) {
 		f.abortedTransactions = append(f.abortedTransactions, aborted{d.int64(), d.int64()})
 		d.tags()
 	}
