@@ -117,7 +117,18 @@ type library struct {
 	files map[mediaID]*media
 	refs  map[string]int // how many of the files have a content
 	bytes int64          // of the contents, each once
+	// known finds a file by what it is. Who hands the same one over again gets
+	// the same id, so that what is said with it again is the same too.
+	known map[mediaKey]mediaID
 }
+
+// mediaKey is what makes a file the same.
+type mediaKey struct {
+	owner     tim.UserID
+	sum, name string
+}
+
+func (f mediaFile) key() mediaKey { return mediaKey{f.owner, f.sum, f.name} }
 
 // add takes a file in.
 func (l *library) add(f mediaFile) *media {
@@ -125,7 +136,10 @@ func (l *library) add(f mediaFile) *media {
 		return old
 	}
 	if l.files == nil {
-		l.files, l.refs = map[mediaID]*media{}, map[string]int{}
+		l.files, l.refs, l.known = map[mediaID]*media{}, map[string]int{}, map[mediaKey]mediaID{}
+	}
+	if _, ok := l.known[f.key()]; !ok {
+		l.known[f.key()] = f.id
 	}
 	m := &media{mediaFile: f}
 	l.files[f.id] = m
@@ -142,6 +156,9 @@ func (l *library) remove(id mediaID) (sum string, last bool) {
 		return "", false
 	}
 	delete(l.files, id)
+	if l.known[m.key()] == id {
+		delete(l.known, m.key())
+	}
 	if l.refs[m.sum]--; l.refs[m.sum] > 0 {
 		return m.sum, false
 	}

@@ -202,6 +202,7 @@ func mediaName(path string) string {
 }
 
 // Upload takes a file; see [tim.Uploader]. It is on disk when Upload returns.
+// The same content under the same name from the same account has the same id.
 func (c *Client) Upload(ctx context.Context, name string, size int64, r io.Reader) (tim.Upload, error) {
 	const op = "upload"
 	var up tim.Upload
@@ -239,7 +240,13 @@ func (c *Client) upload(ctx context.Context, op, name string, size int64, r io.R
 		id: newMediaID(), sum: sum, name: mediaName(name), owner: ss.account.id, size: size,
 		time: max(c.s.now(), c.s.st.lastTime),
 	}
-	_, b := c.s.write(&mediaRecord{f})
+	b := c.s.settled()
+	if m := c.s.st.library.files[c.s.st.library.known[f.key()]]; m != nil {
+		m.used = f.time
+		f = m.mediaFile
+	} else {
+		_, b = c.s.write(&mediaRecord{f})
+	}
 	c.s.mu.Unlock()
 	return f, b.wait(ctx, op)
 }

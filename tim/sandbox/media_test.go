@@ -246,6 +246,34 @@ func renew(d *device) {
 	}
 }
 
+// TestSameFileAgain: who says something with the same file again, as after an
+// answer that never came, says the same.
+func TestSameFileAgain(t *testing.T) {
+	w := open(t, options())
+	ann := w.signIn("ann")
+	sent := ann.say(tim.C2C("ben"), "x")
+	change := tim.Message{ConvType: sent.ConvType, ConvID: sent.ConvID, Seq: sent.Seq, Elems: []tim.Elem{
+		tim.FileElem{FilePath: write(t, "a.txt", []byte("same"))}, tim.ImageElem{OrigPath: write(t, "a.png", picture(t, 300, 300))},
+	}}
+	for range 2 {
+		m, err := ann.Client.(tim.Modifier).ModifyMessage(ctx(t), change)
+		if err != nil || m.Version != 1 {
+			t.Errorf("version %d, %v", m.Version, err)
+		}
+		w.reopen()
+		ann = w.signIn("ann")
+	}
+	_, mine := ann.sendFile("ben", "a.txt", []byte("same"))
+	_, named := ann.sendFile("ben", "b.txt", []byte("same"))
+	_, other := ann.sendFile("ben", "a.txt", []byte("other"))
+	_, theirs := w.signIn("ben").sendFile("ann", "a.txt", []byte("same"))
+	for _, e := range []tim.FileElem{named, other, theirs} {
+		if e.FileID == mine.FileID {
+			t.Errorf("%+v has the id of another", e)
+		}
+	}
+}
+
 func TestMediaLimits(t *testing.T) {
 	w := open(t, options(func(o *sandbox.Options) { o.Limits.MediaBytes, o.Limits.MediaTotalBytes = 10, 15 }))
 	ann := w.signIn("ann")
