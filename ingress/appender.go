@@ -295,7 +295,7 @@ func (a *appender) announce(acct *account) {
 	a.progress(progress{Account: acct.user, Floor: now, Through: now, Provisional: true})
 }
 
-// gapFact tells what cannot be read back.
+// gapFact tells what cannot be read back, unless the same was told before.
 func (a *appender) gapFact(user tim.UserID, what mapping.AccountGapDetected) {
 	o := mapping.Observation{App: a.in.deps.App, Account: user}
 	f, err := mapping.AccountFact(o, what, a.in.deps.Now())
@@ -305,6 +305,9 @@ func (a *appender) gapFact(user tim.UserID, what mapping.AccountGapDetected) {
 	}
 	if err != nil {
 		a.fail(fmt.Errorf("gap in %v: %w", what.Conversation, err))
+		return
+	}
+	if n := &u.facts[0].note; n.known && a.draft.hasHash(n.hash) {
 		return
 	}
 	a.in.counters.gaps.Add(1)
