@@ -119,7 +119,7 @@ func (b *Bus) prepare(ctx context.Context) error {
 func (b *Bus) tend() {
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
-	marked := time.Now()
+	marked, seen := time.Now(), b.moved()
 	for {
 		lost := false
 		select {
@@ -129,11 +129,14 @@ func (b *Bus) tend() {
 			lost = true
 		case <-tick.C:
 		}
-		moved, ok := b.probe(lost)
+		lost, ok := b.probe(lost)
 		if !ok {
 			return
 		}
-		if moved {
+		// Whoever asked the cluster may have been the first to see a move.
+		moves := b.moved()
+		if lost || moves != seen {
+			seen = moves
 			select {
 			case b.reconnected <- struct{}{}:
 			default:
@@ -146,15 +149,22 @@ func (b *Bus) tend() {
 	}
 }
 
-// probe asks until there is an answer, and reports whether the last plans are to
-// be verified; ok is false when the bus is closed.
-func (b *Bus) probe(lost bool) (moved, ok bool) {
+// moved counts the leaders that changed and the topics made anew.
+func (b *Bus) moved() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.moves
+}
+
+// probe asks until there is an answer, and reports whether a connection was
+// lost, by now; ok is false when the bus is closed.
+func (b *Bus) probe(lost bool) (lostNow, ok bool) {
 	names := make([]string, len(b.routes))
 	for i := range b.routes {
 		names[i] = b.routes[i].Name
 	}
 	for attempt := 0; ; attempt++ {
-		changed, err := b.learn(b.ctx, names...)
+		err := b.learn(b.ctx, names...)
 		select {
 		case <-b.conn.lost: // by the probe itself, or meanwhile
 			lost = true
@@ -163,15 +173,14 @@ func (b *Bus) probe(lost bool) (moved, ok bool) {
 		if b.ctx.Err() != nil {
 			return false, false
 		}
-		moved = moved || changed
 		if err == nil || codeOf(err) != 0 {
-			if (lost || moved) && b.cfg.Manage != ManageCheck {
+			if (lost || err != nil) && b.cfg.Manage != ManageCheck {
 				// A cluster that came back empty gets its topics again.
 				if err := b.ensure(b.ctx, ManageCreate); err != nil && b.ctx.Err() == nil {
 					b.log.Error("topics are not as they should be", "error", err)
 				}
 			}
-			return moved || lost, true
+			return lost, true
 		}
 		if !sleep(b.ctx, backoff(attempt)) {
 			return false, false
@@ -187,7 +196,7 @@ func (b *Bus) Check(ctx context.Context) error {
 	}
 	for i := range b.routes {
 		name := b.routes[i].Name
-		if _, err := b.learn(ctx, name); err != nil {
+		if err := b.learn(ctx, name); err != nil {
 			if refused := refusal(bus.Target(name), err); refused != nil {
 				return refused
 			}

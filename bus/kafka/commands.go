@@ -210,7 +210,7 @@ func (b *Bus) Mark(ctx context.Context) (mark []bus.Position, err error) {
 
 func (b *Bus) readMark(ctx context.Context) ([]bus.Position, error) {
 	name := b.cfg.Commands.Name
-	if _, err := b.learn(ctx, name); err != nil {
+	if err := b.learn(ctx, name); err != nil {
 		return nil, err
 	}
 	t, err := b.topic(ctx, name)

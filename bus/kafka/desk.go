@@ -168,7 +168,7 @@ type source struct {
 // add begins to follow a topic, from places that are known before any message
 // comes, so that what is published from now on is not missed.
 func (f *follower) add(ctx context.Context, r *route, from bus.Start) error {
-	if _, err := f.b.learn(ctx, r.Name); err != nil {
+	if err := f.b.learn(ctx, r.Name); err != nil {
 		return err
 	}
 	t, err := f.b.topic(ctx, r.Name)

@@ -43,7 +43,7 @@ func (b *Bus) lastOwn(ctx context.Context, t *topic, partition int, first, end i
 // broker remembers whether it still holds the records or not.
 func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal string) (done int, err error) {
 	t.trusted = false
-	if _, err := b.learn(ctx, t.topic); err != nil {
+	if err := b.learn(ctx, t.topic); err != nil {
 		return 0, err
 	}
 	top, err := b.topic(ctx, t.topic)
@@ -152,7 +152,7 @@ func (b *Bus) verify(ctx context.Context, journal string, part *bus.Part) (*bus.
 		return nil, err
 	}
 	b.conn.need(name)
-	if _, err := b.learn(ctx, name); err != nil {
+	if err := b.learn(ctx, name); err != nil {
 		return nil, err
 	}
 	top, err := b.topic(ctx, name)

@@ -33,11 +33,11 @@ func (t *topic) partitionOf(key []byte) int {
 // been looked into when it returns.
 func (b *Bus) fetch(ctx context.Context, t *topic, partition int, offset int64, wait time.Duration, maxBytes int, committed bool) (fetched, error) {
 	if partition >= len(t.partitions) {
-		return fetched{}, b.moved(ctx, t, kafkago.UnknownTopicOrPartition)
+		return fetched{}, b.whereNow(ctx, t, kafkago.UnknownTopicOrPartition)
 	}
 	p := t.partitions[partition]
 	if p.leader < 0 {
-		return fetched{}, b.moved(ctx, t, errNoLeader)
+		return fetched{}, b.whereNow(ctx, t, errNoLeader)
 	}
 	body, err := b.conn.raw(ctx, &fetchRequest{
 		client: b.cfg.ClientID, topic: t.id, partition: int32(partition), leader: p.leader, epoch: p.epoch,
@@ -45,7 +45,7 @@ func (b *Bus) fetch(ctx context.Context, t *topic, partition int, offset int64, 
 	})
 	if err != nil {
 		if codeOf(err) == kafkago.BrokerNotAvailable || errors.Is(err, errNoLeader) {
-			err = b.moved(ctx, t, err)
+			err = b.whereNow(ctx, t, err)
 		}
 		return fetched{}, fmt.Errorf("read %s: %w", targetOf(t.name, partition), err)
 	}
@@ -58,7 +58,7 @@ func (b *Bus) fetch(ctx context.Context, t *topic, partition int, offset int64, 
 	case kafkago.TopicAuthorizationFailed:
 		err = &AccessError{Operation: "Read", Resource: fmt.Sprintf("topic %q", t.name), Err: err}
 	default:
-		err = b.moved(ctx, t, err)
+		err = b.whereNow(ctx, t, err)
 	}
 	if err != nil {
 		return f, fmt.Errorf("read %s: %w", targetOf(t.name, partition), err)
@@ -66,9 +66,9 @@ func (b *Bus) fetch(ctx context.Context, t *topic, partition int, offset int64, 
 	return f, nil
 }
 
-// moved asks where a topic is now.
-func (b *Bus) moved(ctx context.Context, t *topic, err error) error {
-	if _, learnErr := b.learn(ctx, t.name); learnErr != nil {
+// whereNow asks where a topic is, after an error that says not here.
+func (b *Bus) whereNow(ctx context.Context, t *topic, err error) error {
+	if learnErr := b.learn(ctx, t.name); learnErr != nil {
 		return learnErr
 	}
 	return fmt.Errorf("%w: %w", errMoved, err)
@@ -120,7 +120,7 @@ func (b *Bus) truth(ctx context.Context, name string, err error) error {
 		return err
 	}
 	b.conn.need(name)
-	if _, learnErr := b.learn(ctx, name); learnErr != nil {
+	if learnErr := b.learn(ctx, name); learnErr != nil {
 		return learnErr
 	}
 	return fmt.Errorf("%w: %v", errMoved, err) // its text alone: the topic is there

@@ -294,6 +294,38 @@ func TestLeadersMove(t *testing.T) {
 	}
 }
 
+// A leader that changes is a reason to verify what was published, whoever is the
+// first to see it.
+func TestLeaderChangeIsTold(t *testing.T) {
+	c, err := kfake.NewCluster(kfake.NumBrokers(3))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	b := mustOpen(t, testConfig(t, c.ListenAddrs()[0]))
+	for n := range int32(6) {
+		leader := c.LeaderFor("tim.events", 0)
+		if err := c.MoveTopicPartition("tim.events", 0, (leader+1)%3); err != nil {
+			t.Fatal(err)
+		}
+		if n%2 == 0 {
+			if err := b.Check(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		select {
+		case <-b.Reconnected():
+		case <-time.After(10 * time.Second):
+			t.Fatal("nobody was told")
+		}
+	}
+	select {
+	case <-b.Reconnected():
+		t.Error("told of what did not happen")
+	case <-time.After(1200 * time.Millisecond):
+	}
+}
+
 // Keys lie where Java's clients put them: toPositive(murmur2(key)) % partitions.
 func TestKeysLieWhereJavaPutsThem(t *testing.T) {
 	hashes := map[string]int32{ // of Kafka's own test of murmur2

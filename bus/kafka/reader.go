@@ -135,7 +135,7 @@ func (r *reader) run(ctx context.Context) {
 
 // session reads until something is wrong with the connection or the partition.
 func (r *reader) session(ctx context.Context) error {
-	if _, err := r.b.learn(ctx, r.topic); err != nil {
+	if err := r.b.learn(ctx, r.topic); err != nil {
 		return err
 	}
 	t, err := r.b.topic(ctx, r.topic)

@@ -41,13 +41,14 @@ func splitTarget(t bus.Target) (topic string, partition int, err error) {
 	return string(t[:i]), partition, nil
 }
 
-// learn asks the cluster for topics and remembers what it says. moved tells
-// that one of them was made anew or has another leader than before.
-func (b *Bus) learn(ctx context.Context, names ...string) (moved bool, err error) {
+// learn asks the cluster for topics and remembers what it says. It counts one
+// that was made anew, or has another leader than before, as a move.
+func (b *Bus) learn(ctx context.Context, names ...string) error {
 	metas, err := b.conn.metadata(ctx, names...)
 	if err != nil {
-		return false, fmt.Errorf("ask for topics: %w", err)
+		return fmt.Errorf("ask for topics: %w", err)
 	}
+	moved := false
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var errs []error
@@ -75,7 +76,7 @@ func (b *Bus) learn(ctx context.Context, names ...string) (moved bool, err error
 	if moved {
 		b.moves++
 	}
-	return moved, errors.Join(errs...)
+	return errors.Join(errs...)
 }
 
 // topicError gives what the cluster says of a topic as an error.
@@ -98,7 +99,7 @@ func (b *Bus) topic(ctx context.Context, name string) (*topic, error) {
 		return t, nil
 	}
 	b.conn.need(name)
-	if _, err := b.learn(ctx, name); err != nil {
+	if err := b.learn(ctx, name); err != nil {
 		return nil, err
 	}
 	if t := b.known(name); t != nil {
@@ -116,10 +117,7 @@ func (b *Bus) known(name string) *topic {
 // epoch is what must be the same for what is remembered of partitions to hold:
 // no connection was lost, no leader has changed, no topic was made anew.
 func (b *Bus) epoch() uint64 {
-	b.mu.Lock()
-	moves := b.moves
-	b.mu.Unlock()
-	return moves + b.conn.generation()
+	return b.moved() + b.conn.generation()
 }
 
 const (
@@ -163,7 +161,7 @@ func (b *Bus) ensure(ctx context.Context, manage Manage) error {
 	for i := range b.routes {
 		names[i] = b.routes[i].Name
 	}
-	_, err := b.learn(ctx, names...)
+	err := b.learn(ctx, names...)
 	if err != nil && !errors.Is(err, errNoTopic) {
 		return err
 	}
@@ -219,7 +217,7 @@ func (b *Bus) appear(ctx context.Context, names []string) error {
 	ctx, cancel := b.conn.ask(ctx)
 	defer cancel()
 	for attempt := 0; ; attempt++ {
-		_, err := b.learn(ctx, names...)
+		err := b.learn(ctx, names...)
 		if err == nil || !errors.Is(err, errNoTopic) || !b.pause(ctx, backoff(min(attempt, 2))) {
 			return err
 		}
@@ -373,6 +371,5 @@ func (b *Bus) update(ctx context.Context, r *route, t *topic, ds []Difference) e
 	if len(ds) > 0 {
 		b.log.Info("changed topic", "topic", r.Name)
 	}
-	_, err := b.learn(ctx, r.Name)
-	return err
+	return b.learn(ctx, r.Name)
 }
