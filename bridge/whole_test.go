@@ -300,12 +300,13 @@ func download(t testing.TB, url string) string {
 // TestManyConversations: the list of an account's conversations may be far
 // longer than anything else that the service answers.
 func TestManyConversations(t *testing.T) {
-	const conversations = 6000
+	const conversations = 3000
 	cfg := newConfig(t)
 	s := newService(t, cfg)
 	s.stop()
 	s.heartbeat = 10 * time.Second // a long answer is a long silence
 	s.start()
+	cfg.App.Driver.Heartbeat = config.Duration(s.heartbeat)
 	phone := s.person(testUser, tim.PlatformIOS)
 	long := tim.Message{Elems: []tim.Elem{tim.TextElem{Content: strings.Repeat("as long as it gets ", 100)}}}
 	var users []tim.UserID

@@ -51,7 +51,7 @@ func (in *Ingress) CatchUp(ctx context.Context, account tim.UserID, client tim.C
 	defer told.Wait()
 	defer cancel()
 	defer c.account.stats.end(c.began)
-	err := in.retry(ctx, c.account, func(ctx context.Context) (err error) {
+	err := in.retry(ctx, c.account, listTimeout, func(ctx context.Context) (err error) {
 		c.list, err = c.history.Conversations(ctx)
 		return err
 	})

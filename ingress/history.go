@@ -39,8 +39,10 @@ const (
 	// keepBytes is how much is kept in memory on the way back; what is newer is
 	// read again on the way forward.
 	keepBytes = 4 << 20
-	// callTimeout is how long an answer of the service is waited for.
+	// callTimeout is how long an answer of the service is waited for,
+	// listTimeout how long the list of conversations, which can be long.
 	callTimeout = 30 * time.Second
+	listTimeout = 2 * time.Minute
 )
 
 // reading reads a part of one conversation from history and has it journaled,
@@ -310,7 +312,7 @@ func (a *appender) takeChanged(units []*unit) {
 // messages reads one page, again and again until the service answers, or says
 // that it never will.
 func (in *Ingress) messages(ctx context.Context, acct *account, h tim.History, conv tim.Conversation, before *tim.Message) (msgs []tim.Message, err error) {
-	err = in.retry(ctx, acct, func(ctx context.Context) error {
+	err = in.retry(ctx, acct, callTimeout, func(ctx context.Context) error {
 		msgs, err = h.Messages(ctx, conv, tim.HistoryQuery{Before: before, Count: pageSize})
 		return err
 	})
@@ -319,7 +321,7 @@ func (in *Ingress) messages(ctx context.Context, acct *account, h tim.History, c
 
 // retry repeats a call while that can help. When the service says that an
 // account asks too often, or to wait, all of the account's readers do.
-func (in *Ingress) retry(ctx context.Context, acct *account, call func(context.Context) error) error {
+func (in *Ingress) retry(ctx context.Context, acct *account, timeout time.Duration, call func(context.Context) error) error {
 	wait := in.cfg.RetryMin
 	for {
 		for quiet := acct.quiet(); quiet > 0 && ctx.Err() == nil; quiet = acct.quiet() {
@@ -328,7 +330,7 @@ func (in *Ingress) retry(ctx context.Context, acct *account, call func(context.C
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		callCtx, cancel := context.WithTimeout(ctx, callTimeout)
+		callCtx, cancel := context.WithTimeout(ctx, timeout)
 		err := call(callCtx)
 		timedOut := callCtx.Err() != nil
 		cancel()
