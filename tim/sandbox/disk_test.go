@@ -3,6 +3,7 @@ package sandbox_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -29,13 +30,15 @@ func TestFullDisk(t *testing.T) {
 	alice, bob := w.signIn("alice"), w.signIn("bob")
 	var mu sync.Mutex
 	sent := map[string]bool{}
+	made := 0
 	fill := func() (refused bool) {
 		var wg sync.WaitGroup
 		for range 8 {
 			wg.Go(func() {
 				for range 20 {
 					mu.Lock()
-					body := strings.Repeat("x", 4000) + string(rune('a'+len(sent)%26)) + time.Duration(len(sent)).String()
+					made++
+					body := strings.Repeat("x", 4000) + strconv.Itoa(made)
 					sent[body] = false
 					mu.Unlock()
 					_, err := alice.Send(ctx(t), tim.C2C("bob"), text(body))
