@@ -90,7 +90,7 @@ func TestALongCatchUpIsTold(t *testing.T) {
 		r := &rig{t: t, j: newMemJournal(), svc: svc, cfg: Config{Readers: 1}}
 		r.startWith(Deps{Logger: hclog.New(&hclog.LoggerOptions{Output: out, Level: hclog.Info})})
 		defer r.stop()
-		awayFrom(t, svc, r, 30)
+		awayFrom(t, svc, r, 25)
 		if len(out.all) != 0 {
 			t.Errorf("a short one is told: %v", out.all)
 		}
@@ -100,10 +100,10 @@ func TestALongCatchUpIsTold(t *testing.T) {
 		}
 		r.settle()
 		all := strings.Join(out.all, "")
-		if n := strings.Count(all, "catching up"); n != 4 || strings.Count(all, "caught up") != 1 {
+		if n := strings.Count(all, "catching up"); n != 3 || strings.Count(all, "caught up") != 1 {
 			t.Errorf("told %d times:\n%s", n, all)
 		}
-		for _, want := range []string{"conversations=30", "conversations_read=", "account=bridge", "messages=30"} {
+		for _, want := range []string{"conversations=25", "conversations_read=", "account=bridge", "messages=25"} {
 			if !strings.Contains(all, want) {
 				t.Errorf("%s is not told:\n%s", want, all)
 			}
