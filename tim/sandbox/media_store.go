@@ -16,6 +16,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/timbridge/timbridge/journal"
 	"github.com/timbridge/timbridge/tim"
 )
 
@@ -87,7 +88,7 @@ func (ms *mediaStore) path(sum string) string { return filepath.Join(ms.dir, sum
 // keep writes exactly size bytes to disk and gives their sum, which stays
 // pinned until unpin is called.
 func (ms *mediaStore) keep(r io.Reader, size int64) (sum string, err error) {
-	if err := os.MkdirAll(ms.dir, 0o700); err != nil {
+	if err := (journal.OS{}).MkdirAll(ms.dir); err != nil {
 		return "", fmt.Errorf("make the media directory: %w", err)
 	}
 	f, err := os.CreateTemp(ms.dir, partPrefix+"*")
@@ -119,10 +120,14 @@ func (ms *mediaStore) keep(r io.Reader, size int64) (sum string, err error) {
 	sum = hex.EncodeToString(hash.Sum(nil))
 	ms.mu.Lock()
 	ms.pinned[sum]++
-	err = os.Rename(f.Name(), ms.path(sum))
+	if there, statErr := os.Stat(ms.path(sum)); statErr == nil && there.Size() == size {
+		err = os.Remove(f.Name()) // somebody may be reading the other
+	} else {
+		err = os.Rename(f.Name(), ms.path(sum))
+	}
 	ms.mu.Unlock()
 	if err == nil {
-		err = syncDir(ms.dir)
+		err = (journal.OS{}).SyncDir(ms.dir)
 	}
 	if err != nil {
 		ms.unpin(sum)
@@ -137,16 +142,6 @@ func (ms *mediaStore) unpin(sum string) {
 	if ms.pinned[sum]--; ms.pinned[sum] == 0 {
 		delete(ms.pinned, sum)
 	}
-}
-
-// syncDir makes names in a directory last.
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return fmt.Errorf("open the media directory: %w", err)
-	}
-	err = d.Sync()
-	return errors.Join(err, d.Close())
 }
 
 // removeGone removes the contents whose removal is on record. What cannot be
