@@ -43,6 +43,7 @@ type figures struct {
 	Said, Changed, Tips, Taken, Events, Files    int
 	Succeeded, Failed, InDoubt, Revoked, Missing int
 	Gaps                                         int
+	Verbs                                        map[string]int // of the commands
 	Why                                          map[string]int // of those that failed, by verb and reason
 }
 
@@ -96,7 +97,7 @@ func (e *evidence) arrived(d deed) bool {
 
 // check compares what was promised with what is there.
 func (e *evidence) check() (figures, error) {
-	f := figures{Taken: len(e.taken), Events: len(e.events), Gaps: len(e.bus.gaps), Why: map[string]int{}}
+	f := figures{Taken: len(e.taken), Events: len(e.events), Gaps: len(e.bus.gaps), Verbs: map[string]int{}, Why: map[string]int{}}
 	wrong := slices.Clone(e.bus.wrong)
 	fault := func(format string, args ...any) {
 		wrong = append(wrong, fmt.Errorf(format, args...))

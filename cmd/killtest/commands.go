@@ -58,6 +58,9 @@ type orders struct {
 	at  *fileHost // where files are
 	// unread gives the ids of messages that read receipts are wanted of, each once.
 	unread func() []string
+	// asks says whether the visitor asks to be let into the group in which
+	// everybody talks, once each time.
+	asks func() bool
 
 	mu     sync.Mutex
 	taken  []ordered

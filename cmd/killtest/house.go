@@ -39,6 +39,7 @@ type house struct {
 	mu     sync.Mutex
 	deeds  []deed
 	unread []string // ids of messages that read receipts are wanted of
+	asked  int      // how often the visitor asks to be let in
 	read   sync.WaitGroup
 }
 
@@ -159,6 +160,9 @@ func (h *house) startSender() error {
 				if d.Wants && (d.Group == "" || d.Group == talkGroup()) {
 					h.unread = append(h.unread, d.ID)
 				}
+				if d.Fact == petition {
+					h.asked++
+				}
 				h.mu.Unlock()
 			}
 		}
@@ -176,6 +180,17 @@ func (h *house) unreadOne() []string {
 	id := h.unread[0]
 	h.unread = h.unread[1:]
 	return []string{id}
+}
+
+// asks says whether the visitor asks to be let in, once each time.
+func (h *house) asks() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.asked == 0 {
+		return false
+	}
+	h.asked--
+	return true
 }
 
 // awaitPeople waits until everybody's groups are there.

@@ -36,8 +36,13 @@ func (h *house) killAll(ctx context.Context, rng *rand.Rand) error {
 			fmt.Printf("killed %d times\n", i+1)
 		}
 	}
-	// A while of peace under load, in which all comes back by itself.
-	return h.awaitReady(ctx, 30*time.Second)
+	// A while of peace under load, in which all comes back by itself; and what
+	// a service that forgets pushes then is not to be missing.
+	if err := h.awaitReady(ctx, 30*time.Second); err != nil || h.delivery == "ack" {
+		return err
+	}
+	wait(ctx, awayAfter+3*time.Second)
+	return h.alive()
 }
 
 // pick picks at least one of the victims, in any order.

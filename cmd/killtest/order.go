@@ -60,6 +60,10 @@ func (o *orders) nextOfAll(n int, c ordered, someone tim.UserID) (ordered, any) 
 		c.verb, c.in = "message.mark_read", talkGroup()
 		return c, map[string]any{"conversation": conversationData("", c.in)}
 	case n < 8:
+		if o.asks() {
+			c.verb, c.in, c.fact = "group.handle_request", talkGroup(), factOf(talkGroup(), "member_joined "+string(visitor))
+			return c, map[string]any{"group_id": c.in, "user_id": visitor, "accept": true}
+		}
 		if ids := o.unread(); len(ids) > 0 {
 			c.verb = "message.send_read_receipt"
 			return c, map[string]any{"message_ids": ids[:1]}
@@ -138,7 +142,7 @@ func (o *orders) create(c ordered) (ordered, any) {
 }
 
 // change is the next thing that happens to one of the groups; the last is
-// that it is dismissed, or left.
+// that it is dismissed, left, or handed over.
 func (o *orders) change(c ordered) (ordered, any) {
 	i := o.rng.IntN(len(o.groups))
 	g := &o.groups[i]
@@ -147,7 +151,7 @@ func (o *orders) change(c ordered) (ordered, any) {
 		"private":    {"talk", "describe", "invite", "remove", "quit"},
 		"public":     {"describe", "invite", "promote", "mute", "remove", "dismiss"},
 		"chatroom":   {"describe", "invite", "promote", "mute", "remove", "dismiss"},
-		"community":  {"describe", "invite", "promote", "mute", "remove", "dismiss"},
+		"community":  {"describe", "invite", "promote", "mute", "remove", "transfer"},
 		"avchatroom": {"describe", "dismiss"},
 	}[g.typ]
 	if !o.all {
@@ -183,6 +187,9 @@ func (o *orders) change(c ordered) (ordered, any) {
 	case "remove":
 		c.verb, data["user_ids"] = "group.remove_member", []tim.UserID{guest}
 		tip(stored, "member_kicked "+string(guest))
+	case "transfer":
+		c.verb, data["user_id"] = "group.transfer", "bob"
+		tip(stored, "info_changed owner=bob")
 	case "quit":
 		c.verb, c.report = "group.quit", true
 		tip(true, "member_left "+string(bridgeUser))

@@ -28,6 +28,7 @@ type person struct {
 	recent  []own               // messages that can still be changed
 	owned   []*ownGroup
 	visits  int
+	asked   bool   // to be let in where everybody talks
 	readTo  uint64 // the sequence of the talk with the bridge
 
 	mu     sync.Mutex

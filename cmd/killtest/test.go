@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -55,7 +56,7 @@ func test(ctx context.Context, s settings) (err error) {
 	}
 	fmt.Printf("ready after %s; %s, delivery %q, seed %d\n", time.Since(started).Round(time.Millisecond), s.trouble(), s.delivery, s.seed)
 
-	o := &orders{js: js, rng: rand.New(rand.NewPCG(s.seed, 1)), all: s.all(), at: h.files, unread: h.unreadOne}
+	o := &orders{js: js, rng: rand.New(rand.NewPCG(s.seed, 1)), all: s.all(), at: h.files, unread: h.unreadOne, asks: h.asks}
 	if err := h.makeTalk(ctx, o); err != nil {
 		return err
 	}
@@ -103,6 +104,11 @@ func test(ctx context.Context, s settings) (err error) {
 	if f.Missing > 0 || f.Gaps > 0 {
 		fmt.Printf("%d things were told to nobody while the bridge was away, which no history holds; %d gaps say so\n", f.Missing, f.Gaps)
 	}
+	verbs := []string{}
+	for _, verb := range slices.Sorted(maps.Keys(f.Verbs)) {
+		verbs = append(verbs, fmt.Sprintf("%s %d", verb, f.Verbs[verb]))
+	}
+	fmt.Printf("commands: %s\n", strings.Join(verbs, ", "))
 	for _, why := range slices.Sorted(maps.Keys(f.Why)) {
 		fmt.Printf("  %d failed with %.100s\n", f.Why[why], why)
 	}
