@@ -91,6 +91,7 @@ type groupRules struct {
 	historyRefusal row[code] //
 }
 
+// Short names, so that the table's columns stand under one another.
 type (
 	opt  = tim.GroupAddOption
 	tell = telling
