@@ -126,6 +126,10 @@ func everyCommand(t *testing.T, trouble sandbox.Trouble) {
 	if !strings.HasPrefix(modified.ID(), sent.MessageID+"/modified/") || !strings.Contains(string(modified.Data()), "second") {
 		t.Errorf("%s %s", modified.ID(), modified.Data())
 	}
+	again := c.done("message.modify", m{"message_id": sent.MessageID, "elements": text("third")})
+	if want := fmt.Sprintf("%s/modified/%d", sent.MessageID, again.Version); again.Version == 0 || awaitEvents(t, c.bus, "message.modified", 2)[1].ID() != want {
+		t.Errorf("%s is not told of, or not last", want)
+	}
 	if err := reader.MarkRead(t.Context(), tim.C2C(testUser), nil); err != nil {
 		t.Fatal(err)
 	}

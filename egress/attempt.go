@@ -85,6 +85,7 @@ func (e *Egress) attempt(client tim.Client, l *lane, it *item, retry *backoff) (
 func already(it *item) *verdict {
 	result := bareResult(&it.cmd)
 	result.Already, result.Settled = true, it.doubt
+	result.Version, result.Group = it.seen.Version, it.seen.Group
 	return &verdict{result: result}
 }
 

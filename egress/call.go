@@ -41,7 +41,8 @@ func (e *Egress) call(ctx context.Context, client tim.Client, it *item) (*verdic
 	case c.Modify != nil:
 		m := c.Modify.Message
 		m.ServerTime = 0 // with it the message was read, and is changed only while it has the version it had then
-		_, err = client.(tim.Modifier).ModifyMessage(ctx, m)
+		m, err = client.(tim.Modifier).ModifyMessage(ctx, m)
+		result.Version = m.Version
 	case c.MarkRead != nil:
 		err = client.(tim.Reader).MarkRead(ctx, c.MarkRead.Conversation, c.MarkRead.UpTo)
 	case c.SendReadReceipt != nil:
@@ -155,6 +156,8 @@ func bareResult(c *mapping.Command) *mapping.Result {
 		return &mapping.Result{MessageID: c.Modify.MessageID}
 	case c.MarkRead != nil:
 		return &mapping.Result{MessageID: c.MarkRead.MessageID}
+	case c.SendReadReceipt != nil:
+		return &mapping.Result{MessageIDs: c.SendReadReceipt.MessageIDs}
 	case c.CreateGroup != nil:
 		return &mapping.Result{GroupID: c.CreateGroup.Param.GroupID}
 	case c.ModifyGroup != nil:

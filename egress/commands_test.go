@@ -146,6 +146,9 @@ func TestCommandsAndTheirDoubts(t *testing.T) {
 						t.Errorf("%s: done is %v", name, !how.done)
 					}
 					if got.Result != nil {
+						if name == "modify" && got.Result.Version != 1 && what != "done, though an error came back" {
+							t.Errorf("version %d", got.Result.Version)
+						}
 						if doubted := how.first.perform && calls < how.calls || how.second.err != nil; got.Result.Settled != doubted && !(name == "mark read") && what != "done, and no answer" {
 							t.Errorf("%s: settled is %v", name, got.Result.Settled)
 						}
@@ -199,6 +202,9 @@ func TestWhatIsSoAlready(t *testing.T) {
 				switch c.code {
 				case "", "done":
 					got := r.want("1", mapping.TypeSucceeded, "")
+					if g := got.Result.Group; c.deed == "transfer" && (g == nil || g.Owner != "carol") {
+						t.Errorf("the group is %+v", g)
+					}
 					if got.Result.Already != (c.code == "") || got.Result.Settled || got.Result.GroupID == "" {
 						t.Errorf("result %+v", got.Result)
 					}
@@ -291,7 +297,9 @@ func TestReadReceiptsAreSent(t *testing.T) {
 		furnish(r.im)
 		r.bus.publish(t, command{id: "1", kind: "message.send_read_receipt", data: map[string]any{"message_ids": []string{"group/club/4", "group/club/7"}}})
 		synctest.Wait()
-		r.want("1", mapping.TypeSucceeded, "")
+		if got := r.want("1", mapping.TypeSucceeded, ""); !slices.Equal(got.Result.MessageIDs, []string{"group/club/4", "group/club/7"}) {
+			t.Errorf("result %+v", got.Result)
+		}
 		if r.im.users.receipts[4] != 1 || r.im.users.receipts[7] != 1 {
 			t.Errorf("receipts %v", r.im.users.receipts)
 		}

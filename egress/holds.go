@@ -69,12 +69,16 @@ func (e *Egress) ask(ctx context.Context, client tim.Client, it *item) (so, know
 		return m != nil && m.Status == tim.MsgRevoked, known, err
 	case c.Modify != nil:
 		m, known, err := find(ctx, client, c.Modify.Message)
-		return m != nil && sameContent(&c.Modify.Message, m), known, err
+		if m == nil || !sameContent(&c.Modify.Message, m) {
+			return false, known, err
+		}
+		it.seen.Version = m.Version
+		return true, known, err
 	case c.TransferGroup != nil && groups != nil:
-		info, err := groupInfo(ctx, groups, c.TransferGroup.Param.GroupID)
+		info, err := e.groupInfo(ctx, groups, it, c.TransferGroup.Param.GroupID)
 		return info != nil && info.OwnerIdentifier == c.TransferGroup.Param.Owner, info != nil, err
 	case c.ModifyGroup != nil && groups != nil:
-		info, err := groupInfo(ctx, groups, c.ModifyGroup.Param.GroupID)
+		info, err := e.groupInfo(ctx, groups, it, c.ModifyGroup.Param.GroupID)
 		return info != nil && isModified(info, &c.ModifyGroup.Param), info != nil, err
 	case c.ModifyMember != nil && groups != nil:
 		return memberModified(ctx, groups, &c.ModifyMember.Param)
@@ -124,14 +128,16 @@ func find(ctx context.Context, client tim.Client, want tim.Message) (m *tim.Mess
 	return nil, true, nil
 }
 
-// groupInfo is a group as the service has it, nil where it does not say.
-func groupInfo(ctx context.Context, g tim.Groups, id tim.GroupID) (*tim.GroupDetailInfo, error) {
+// groupInfo is a group as the service has it, nil where it does not say. The
+// command's result will tell of it.
+func (e *Egress) groupInfo(ctx context.Context, g tim.Groups, it *item, id tim.GroupID) (*tim.GroupDetailInfo, error) {
 	infos, err := g.GroupsInfo(ctx, []tim.GroupID{id})
 	if err != nil {
 		return nil, err
 	}
 	for i := range infos {
 		if infos[i].Code == tim.CodeOK && infos[i].Info != nil && infos[i].Info.GroupID == id {
+			it.seen.Group = mapping.GroupInfoOf(*infos[i].Info)
 			return infos[i].Info, nil
 		}
 	}

@@ -46,14 +46,15 @@ type item struct {
 	broken error // why the accepted command cannot be read any more
 
 	// Of the goroutine that carries it out.
-	turn    bool      // the rates have given it its turn
-	doubt   bool      // nobody can tell whether it was carried out
-	since   time.Time // the earliest time at which it may have been
-	called  time.Time // the latest call that may still be on its way; zero for none
-	doubted bool      // it was in doubt at some time
-	files   *files    // of a send whose message has some; nil while they are not there
-	fetches int       // how often fetching them went wrong
-	asked   bool      // whether it is so already was asked since the last attempt
+	turn    bool           // the rates have given it its turn
+	doubt   bool           // nobody can tell whether it was carried out
+	since   time.Time      // the earliest time at which it may have been
+	called  time.Time      // the latest call that may still be on its way; zero for none
+	doubted bool           // it was in doubt at some time
+	files   *files         // of a send whose message has some; nil while they are not there
+	fetches int            // how often fetching them went wrong
+	seen    mapping.Result // what the service said when it was asked how things are
+	asked   bool           // whether it is so already was asked since the last attempt
 }
 
 // hasConversation says whether a command acts in a conversation.
