@@ -177,7 +177,7 @@ func (o *orders) learn(ctx context.Context) {
 		switch c := given[out.Command.ID]; {
 		case c.verb == "group.create" && c.id != talkCommand:
 			o.groups = append(o.groups, madeGroup{id: c.in, typ: c.typ})
-		case c.verb == "message.send" && c.in != liveRoom && len(o.revocable) < 100 && o.rng.IntN(4) == 0:
+		case c.verb == "message.send" && c.in != liveRoom && c.typ == "" && len(o.revocable) < 100 && o.rng.IntN(4) == 0:
 			o.revocable = append(o.revocable, ordered{what: out.Result.MessageID, sent: c.text, in: c.in, to: c.to})
 		}
 	}
