@@ -11,6 +11,73 @@ import (
 	"github.com/timbridge/timbridge/tim"
 )
 
+// try takes one step towards the command's end: it settles the doubt there is,
+// or makes an attempt.
+func (e *Egress) try(client tim.Client, l *lane, it *item, retry *backoff) (next, error) {
+	if lacks := unsupported(client, &it.cmd); lacks != nil {
+		if it.doubt {
+			return next{verdict: errInDoubt(lacks.Text)}, nil
+		}
+		return next{verdict: &verdict{err: lacks}}, nil
+	}
+	if it.doubt {
+		n, done, err := e.settleFirst(client, l, it, retry)
+		if err != nil || done {
+			return n, err
+		}
+	}
+	if !it.turn {
+		it.turn = true
+		if d := e.limiter.reserve(it.o.account, it.cmd.Verb()); d > 0 {
+			return next{wait: d}, nil
+		}
+	}
+	if it.cmd.Send != nil && len(it.cmd.Send.Media) > 0 {
+		return e.tryWithFiles(client, l, it, retry)
+	}
+	return e.tryOnce(client, l, it, retry)
+}
+
+// settleFirst settles a doubt that a repeat would not. done says that this is
+// all that is to be done for now.
+func (e *Egress) settleFirst(client tim.Client, l *lane, it *item, retry *backoff) (n next, done bool, err error) {
+	switch {
+	case it.cmd.Send != nil && !e.repeatable(client, it):
+		n, settled, err := e.settle(client, l, it, retry)
+		if err == nil && settled {
+			it.doubt, it.since, it.called = false, time.Time{}, time.Time{}
+			// Whether it has expired is looked at again.
+		}
+		return n, true, err
+	case it.cmd.Modify != nil && !it.asked:
+		// To modify again what was modified would be a change of its own, and
+		// take back what somebody else has made of it since.
+		so, _, err := e.holds(client, it)
+		switch {
+		case e.end.Err() != nil:
+			return next{}, true, e.end.Err()
+		case err != nil:
+			return next{wait: retry.next(retryAfter(err))}, true, nil
+		case so:
+			return next{verdict: already(it)}, true, nil
+		}
+		it.asked = true
+	}
+	return next{}, false, nil
+}
+
+// tryOnce makes an attempt.
+func (e *Egress) tryOnce(client tim.Client, l *lane, it *item, retry *backoff) (next, error) {
+	if err := e.start(client, it); err != nil {
+		return next{}, err
+	}
+	if v := e.overdue(it, Account{State: StateConnected}); v != nil {
+		return next{verdict: v}, nil // the disk was full for long
+	}
+	it.turn, it.asked = false, false
+	return e.attempt(client, l, it, retry)
+}
+
 // start journals an attempt before it is made. A send gets its random with the
 // first, where the driver carries it to the service.
 func (e *Egress) start(client tim.Client, it *item) error {

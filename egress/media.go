@@ -204,6 +204,24 @@ func (e *Egress) callTimeout(it *item) time.Duration {
 	return e.cfg.CallTimeout
 }
 
+// tryWithFiles makes an attempt at a send whose message has files, or has them
+// fetched for the next.
+func (e *Egress) tryWithFiles(client tim.Client, l *lane, it *item, retry *backoff) (next, error) {
+	if err := e.media.enter(e.stop); err != nil {
+		return next{}, err
+	}
+	defer e.media.leave()
+	if it.files == nil {
+		// That takes its time: afterwards everything is looked at again.
+		return e.fetch(client, l, it, retry)
+	}
+	n, err := e.tryOnce(client, l, it, retry)
+	if n.verdict == nil && e.media.kept.Load() > mediaKept {
+		e.dropFiles(it)
+	}
+	return n, err
+}
+
 // fetch has the files of a send fetched, and says what is to be done when they
 // cannot be: the send ends, or they are tried again after a wait.
 func (e *Egress) fetch(client tim.Client, l *lane, it *item, retry *backoff) (next, error) {

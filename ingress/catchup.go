@@ -2,8 +2,6 @@ package ingress
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"math"
 	"slices"
 	"sync"
@@ -437,32 +435,3 @@ func (c *catchUp) end(a *appender) error {
 	acct.count()
 	return nil
 }
-
-// lockConversation lets one goroutine at a time read a conversation: accounts
-// that share one would all read the same.
-func (in *Ingress) lockConversation(ctx context.Context, subject string) (unlock func(), err error) {
-	for {
-		in.readMu.Lock()
-		busy := in.readBusy[subject]
-		if busy == nil {
-			mine := make(chan struct{})
-			in.readBusy[subject] = mine
-			in.readMu.Unlock()
-			return func() {
-				in.readMu.Lock()
-				delete(in.readBusy, subject)
-				in.readMu.Unlock()
-				close(mine)
-			}, nil
-		}
-		in.readMu.Unlock()
-		select {
-		case <-busy:
-		case <-ctx.Done():
-			return nil, fmt.Errorf("%w: %w", errBusy, ctx.Err())
-		}
-	}
-}
-
-// errBusy is returned when another reading of the conversation did not end in time.
-var errBusy = errors.New("the conversation is being read already")
