@@ -40,11 +40,13 @@ type span struct{ from, to time.Time }
 
 // figures are what a run prints.
 type figures struct {
-	Said, Changed, Tips, Taken, Events, Files    int
-	Succeeded, Failed, InDoubt, Revoked, Missing int
-	Gaps                                         int
-	Verbs                                        map[string]int // of the commands
-	Why                                          map[string]int // of those that failed, by verb and reason
+	Said, Changed, Tips, Taken, Events, Files int
+	Succeeded, Failed, InDoubt, Revoked       int
+	// Missing are the things that nobody was told, which no history holds;
+	// Unheard the messages among what is stored nowhere; Gaps say so.
+	Missing, Unheard, Gaps int
+	Verbs                  map[string]int // of the commands
+	Why                    map[string]int // of those that failed, by verb and reason
 }
 
 // outcome is what came of a command.
@@ -175,7 +177,7 @@ func (e *evidence) checkPosts(f *figures, fault faultFunc) {
 		_, there := e.bus.ids[d.ID]
 		n := e.bus.marks[d.Mark]
 		if d.Group == liveRoom && n == 0 {
-			f.Missing++
+			f.Unheard++
 			if !e.bus.admits(mapping.GroupSubject(d.Group), d.Time) {
 				fault("message %q of %s, which is stored nowhere, is not on the bus, and no gap says so (%s)", d.Mark, d.By, time.Unix(int64(d.Time), 0).UTC())
 			}

@@ -245,7 +245,8 @@ func TestCheck(t *testing.T) {
 		{"a tip means nothing", without(group + "/4/tip/0"), "means nothing on the bus"},
 		{"what happened in a group is not told", without(group + "/4/tip/0"), `member_kicked dave" happened 1 times, and is told 0 times by tips`},
 		{"a report is missing", without(group + "/report/1"), `member_changed bridge admin" happened 1 times, and is told 0 times by reports`},
-		{"a report is missing, of a service that forgets", pushed(group+"/report/1", false), ""},
+		{"a report is missing, of a service that forgets, while the bridge was away", pushed(group+"/report/1", true), ""},
+		{"a report is missing, of a service that forgets, while it was not", pushed(group+"/report/1", false), "is told 0 times by reports"},
 
 		{"history has more", func(e *evidence) { e.history["more"] = spoken{id: "more"} }, "history has more"},
 		{"history says something else", inHistory(group+"/2", func(m *spoken) { m.said = []string{"else"} }), "a consumer makes of it"},

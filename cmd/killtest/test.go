@@ -101,8 +101,8 @@ func test(ctx context.Context, s settings) (err error) {
 	f, err := e.check()
 	fmt.Printf("%d messages answered, %d changes of them, %d tips, %d commands taken (%d of them to revoke): %d succeeded, %d failed, %d in doubt; %d events; %d downloads; settled %s after the load; took %s\n",
 		f.Said, f.Changed, f.Tips, f.Taken, f.Revoked, f.Succeeded, f.Failed, f.InDoubt, f.Events, f.Files, time.Since(settling).Round(time.Millisecond), time.Since(started).Round(time.Second))
-	if f.Missing > 0 || f.Gaps > 0 {
-		fmt.Printf("%d things were told to nobody while the bridge was away, which no history holds; %d gaps say so\n", f.Missing, f.Gaps)
+	if f.Missing > 0 || f.Unheard > 0 || f.Gaps > 0 {
+		fmt.Printf("while the bridge was away: %d messages of those stored nowhere, within the bounds of %d gaps; %d changes and reports that were told to nobody, which no history holds\n", f.Unheard, f.Gaps, f.Missing)
 	}
 	verbs := []string{}
 	for _, verb := range slices.Sorted(maps.Keys(f.Verbs)) {
