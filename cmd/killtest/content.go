@@ -56,7 +56,7 @@ func thinkOf(rng *rand.Rand, mark string, mixed bool) []piece {
 
 func thinkOfMore(rng *rand.Rand, mark string) piece {
 	kinds := []string{"text", "custom", "face", "location", "merger"}
-	return piece{kind: kinds[rng.IntN(len(kinds))], text: fmt.Sprintf("more of %s <%d>", mark, rng.IntN(1000)), number: rng.Int64N(100)}
+	return piece{kind: kinds[rng.IntN(len(kinds))], text: fmt.Sprintf("more of %s <%d>", mark, rng.IntN(1000)), number: 1 + rng.Int64N(100)}
 }
 
 func thinkOfFile(rng *rand.Rand, mark string) piece {

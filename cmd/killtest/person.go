@@ -32,8 +32,9 @@ type person struct {
 	readTo  uint64 // the sequence of the talk with the bridge
 
 	mu     sync.Mutex
-	newest tim.Message   // of the bridge's in the talk with it
-	wanted []tim.Message // receipts of these are wanted
+	newest tim.Message            // of the bridge's in the talk with it
+	wanted []tim.Message          // receipts of these are wanted
+	heard  map[tim.MessageID]bool // likewise, and before
 }
 
 // own is a message of the person's own.
@@ -44,7 +45,7 @@ type own struct {
 
 func newPerson(s *sender, user tim.UserID, index int) *person {
 	return &person{
-		s: s, user: user, index: index, rng: rand.New(rand.NewPCG(uint64(index), 7)), numbers: map[tim.GroupID]int{},
+		s: s, user: user, index: index, rng: rand.New(rand.NewPCG(uint64(index), 7)), numbers: map[tim.GroupID]int{}, heard: map[tim.MessageID]bool{},
 		dir: filepath.Join(s.dir, string(user)),
 	}
 }
@@ -68,7 +69,8 @@ func (p *person) hear(r tim.Report) {
 			if m.ConvType == tim.ConvC2C && m.Seq > p.newest.Seq {
 				p.newest = m
 			}
-			if m.NeedReadReceipt && len(p.wanted) < 100 {
+			if m.NeedReadReceipt && !p.heard[m.MsgID] { // a report may come twice
+				p.heard[m.MsgID] = true
 				p.wanted = append(p.wanted, m)
 			}
 		}
