@@ -100,6 +100,7 @@ func Open(ctx context.Context, cfg Config) (_ *Bus, err error) {
 
 // prepare makes the topics ready, and waits for a cluster that is on its way up.
 func (b *Bus) prepare(ctx context.Context) error {
+	var said error
 	for attempt := 0; ; attempt++ {
 		err := b.ensure(ctx, b.cfg.Manage)
 		if err == nil || !passing(err) {
@@ -108,8 +109,9 @@ func (b *Bus) prepare(ctx context.Context) error {
 		if attempt == 0 {
 			b.log.Warn("Kafka is not ready yet", "brokers", b.conn.addr, "error", err)
 		}
+		said = telling(said, err)
 		if !sleep(ctx, backoff(attempt)) {
-			return &UnreachableError{Brokers: b.conn.addr.String(), Err: fmt.Errorf("%w (%w)", err, context.Cause(ctx))}
+			return &UnreachableError{Brokers: b.conn.addr.String(), Err: fmt.Errorf("%w (%w)", said, context.Cause(ctx))}
 		}
 	}
 }

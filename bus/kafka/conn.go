@@ -286,6 +286,7 @@ func (c *conn) close() {
 func (c *conn) dialUp(ctx context.Context) error {
 	const surely = 3 // connections in a row that ended without a word
 	ended := 0
+	var said error
 	for attempt := 0; ; attempt++ {
 		_, err := c.metadata(ctx)
 		if err == nil {
@@ -305,8 +306,9 @@ func (c *conn) dialUp(ctx context.Context) error {
 		c.mu.Lock()
 		c.transport.CloseIdleConnections() // its first error would stay
 		c.mu.Unlock()
+		said = telling(said, err)
 		if !sleep(ctx, backoff(attempt)) {
-			return &UnreachableError{Brokers: strings.Join(c.cfg.Brokers, ","), Err: fmt.Errorf("%w (%w)", err, context.Cause(ctx))}
+			return &UnreachableError{Brokers: strings.Join(c.cfg.Brokers, ","), Err: fmt.Errorf("%w (%w)", said, context.Cause(ctx))}
 		}
 	}
 }

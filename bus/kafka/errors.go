@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
 	"strings"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -185,6 +186,15 @@ func lasting(err error) bool {
 		return true
 	}
 	return errors.As(err, &verify) || errors.As(err, &unknown) || isAlert(err) || wrongProtocol(err)
+}
+
+// telling is the last of two errors that says more than that time was up, which
+// whoever waited knows.
+func telling(before, last error) error {
+	if before != nil && (errors.Is(last, context.DeadlineExceeded) || errors.Is(last, os.ErrDeadlineExceeded)) {
+		return before
+	}
+	return last
 }
 
 // isAlert says that the broker ended a TLS handshake by saying why.

@@ -157,7 +157,7 @@ func tryWays(t *testing.T, ways []wayIn) {
 			cfg.TLS, cfg.SASL = w.tls, w.sasl
 			patience := 20 * time.Second
 			if _, ok := w.want.(**UnreachableError); ok {
-				patience = 300 * time.Millisecond
+				patience = 2 * time.Second
 			}
 			ctx, cancel := context.WithTimeout(t.Context(), patience)
 			defer cancel()
