@@ -63,6 +63,10 @@ app "demo" {
 }
 
 bus "nats" {
+  # How CloudEvents are written: "binary" (attributes as headers) or "structured" (one JSON
+  # document). Both are read.
+  #mode = "binary"
+
   # Servers to connect to, as nats://host:port or tls://host:port, several separated by commas.
   # Empty: a server runs inside this process, with its files in <data_dir>/nats, and syncs before
   # it acknowledges.
@@ -100,10 +104,6 @@ bus "nats" {
     # Name that the server's certificate must have. Empty: the host of the address.
     #server_name = ""
   }
-
-  # How CloudEvents are written: "binary" (attributes as headers) or "structured" (one JSON
-  # document). Both are read.
-  #mode = "binary"
 
   # What to do about streams: "create" makes missing ones and refuses to start on different ones,
   # "update" also changes those, "check" makes and changes nothing.
@@ -229,6 +229,198 @@ bus "nats" {
   #   subject = "tim.messages"
   # }
 }
+
+# Or, instead of it:
+# bus "kafka" {
+#   # How CloudEvents are written: "binary" (attributes as headers) or "structured" (one JSON
+#   # document). Both are read.
+#   mode = "binary"
+#
+#   # Where to begin, each as host:port; the other brokers are learnt from these.
+#   brokers = []
+#
+#   # What this client is called in the brokers' logs and quotas.
+#   client_id = "timbridge"
+#
+#   tls {
+#     # Whether the brokers speak TLS.
+#     enabled = false
+#
+#     # File with the certificates (PEM) of the authorities to trust. Empty: the system's.
+#     ca = ""
+#
+#     # File with the client's certificate (PEM).
+#     cert = ""
+#
+#     # File with its key (PEM).
+#     key = ""
+#
+#     # Name that the brokers' certificates must have. Empty: the host of the address.
+#     server_name = ""
+#   }
+#
+#   sasl {
+#     # How: "PLAIN" (over TLS, for it sends the password as it is), "SCRAM-SHA-256" or
+#     # "SCRAM-SHA-512". Empty: not at all.
+#     mechanism = ""
+#
+#     # User to authenticate as.
+#     user = ""
+#
+#     # Its password.
+#     password = ""
+#   }
+#
+#   # What to do about topics: "create" makes missing ones and refuses to start on different ones,
+#   # "update" also changes those (partitions are only ever added), "check" makes and changes
+#   # nothing.
+#   manage = "create"
+#
+#   # Partitions of each topic that does not say its own. Events of one conversation are in one
+#   # partition, in order. From 1 to 10000.
+#   partitions = 12
+#
+#   # Copies that the cluster keeps of each topic that does not say its own; 3 is usual where there
+#   # are brokers for it. From 1 to 100.
+#   replication = 1
+#
+#   # Consumer group that the mark of each shard is committed to, as <group>-<shard>: the position
+#   # on each partition of the commands below which everything is finished.
+#   group = "timbridge"
+#
+#   # How batches are compressed: "none", "gzip", "snappy", "lz4" or "zstd".
+#   compression = "none"
+#
+#   # The most messages in one batch. From 1 to 100000.
+#   batch_messages = 1000
+#
+#   # The most bytes in one batch; the topic's max_message_bytes bounds it too. From 1KiB to 64MiB.
+#   batch_bytes = "1000000B"
+#
+#   # How long one answer of a broker is waited for. At least 100ms.
+#   request_timeout = "10s"
+#
+#   events {
+#     # The topic's name. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters.
+#     name = ""
+#
+#     # Its partitions. 0: what the bus's partitions say. At most 10000.
+#     partitions = 0
+#
+#     # Its copies. 0: what the bus's replication says. At most 100.
+#     replication = 0
+#
+#     # How long messages are kept. 0: what the cluster says.
+#     retention = "0s"
+#
+#     # How large each partition may grow before its oldest messages go. 0: what the cluster says.
+#     retention_bytes = "0B"
+#
+#     # The largest batch of messages taken. 0: what the cluster says. At most 64MiB.
+#     max_message_bytes = "0B"
+#
+#     # Copies that must have a message before it counts as stored. 0: what the cluster says. At
+#     # most 100.
+#     min_insync = 0
+#   }
+#
+#   commands {
+#     # The topic's name. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters.
+#     name = ""
+#
+#     # Its partitions. 0: what the bus's partitions say. At most 10000.
+#     partitions = 0
+#
+#     # Its copies. 0: what the bus's replication says. At most 100.
+#     replication = 0
+#
+#     # How long messages are kept. 0: what the cluster says.
+#     retention = "0s"
+#
+#     # How large each partition may grow before its oldest messages go. 0: what the cluster says.
+#     retention_bytes = "0B"
+#
+#     # The largest batch of messages taken. 0: what the cluster says. At most 64MiB.
+#     max_message_bytes = "0B"
+#
+#     # Copies that must have a message before it counts as stored. 0: what the cluster says. At
+#     # most 100.
+#     min_insync = 0
+#   }
+#
+#   outcomes {
+#     # The topic's name. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters.
+#     name = ""
+#
+#     # Its partitions. 0: what the bus's partitions say. At most 10000.
+#     partitions = 0
+#
+#     # Its copies. 0: what the bus's replication says. At most 100.
+#     replication = 0
+#
+#     # How long messages are kept. 0: what the cluster says.
+#     retention = "0s"
+#
+#     # How large each partition may grow before its oldest messages go. 0: what the cluster says.
+#     retention_bytes = "0B"
+#
+#     # The largest batch of messages taken. 0: what the cluster says. At most 64MiB.
+#     max_message_bytes = "0B"
+#
+#     # Copies that must have a message before it counts as stored. 0: what the cluster says. At
+#     # most 100.
+#     min_insync = 0
+#   }
+#
+#   deadletters {
+#     # The topic's name. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters.
+#     name = ""
+#
+#     # Its partitions. 0: what the bus's partitions say. At most 10000.
+#     partitions = 0
+#
+#     # Its copies. 0: what the bus's replication says. At most 100.
+#     replication = 0
+#
+#     # How long messages are kept. 0: what the cluster says.
+#     retention = "0s"
+#
+#     # How large each partition may grow before its oldest messages go. 0: what the cluster says.
+#     retention_bytes = "0B"
+#
+#     # The largest batch of messages taken. 0: what the cluster says. At most 64MiB.
+#     max_message_bytes = "0B"
+#
+#     # Copies that must have a message before it counts as stored. 0: what the cluster says. At
+#     # most 100.
+#     min_insync = 0
+#   }
+#
+#   # None by default, any number; one looks like this:
+#   # route "message.*" {
+#   #   # The topic's name.
+#   #   name = "tim.messages"
+#
+#   #   # Its partitions. 0: what the bus's partitions say. At most 10000.
+#   #   partitions = 0
+#
+#   #   # Its copies. 0: what the bus's replication says. At most 100.
+#   #   replication = 0
+#
+#   #   # How long messages are kept. 0: what the cluster says.
+#   #   retention = "0s"
+#
+#   #   # How large each partition may grow before its oldest messages go. 0: what the cluster says.
+#   #   retention_bytes = "0B"
+#
+#   #   # The largest batch of messages taken. 0: what the cluster says. At most 64MiB.
+#   #   max_message_bytes = "0B"
+#
+#   #   # Copies that must have a message before it counts as stored. 0: what the cluster says. At most
+#   #   # 100.
+#   #   min_insync = 0
+#   # }
+# }
 
 journal {
   # Folder of the journal. Empty: <data_dir>/journal.

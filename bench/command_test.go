@@ -125,7 +125,7 @@ func BenchmarkCommandToOutcome(b *testing.B) {
 	cfg := configure(b)
 	stop := runBridge(b, cfg)
 	defer stop()
-	nc, err := natsgo.Connect("nats://"+cfg.Bus.Listen, natsgo.Token(token))
+	nc, err := natsgo.Connect("nats://"+cfg.Bus.NATS.Listen, natsgo.Token(token))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -260,10 +260,7 @@ func (b *Bridge) describe() {
 	for _, a := range b.accounts.list {
 		b.info.Accounts = append(b.info.Accounts, string(a.user))
 	}
-	b.info.BusEmbedded = b.cfg.Bus.URL == ""
-	if b.info.Bus = withoutSecrets(b.cfg.Bus.URL); b.info.BusEmbedded {
-		b.info.Bus = "nats://" + b.cfg.Bus.Listen
-	}
+	b.info.BusEmbedded, b.info.Bus = BusEmbedded(b.cfg), BusAddress(b.cfg)
 	if b.listener != nil {
 		b.info.HTTP = "http://" + b.listener.Addr().String()
 	}

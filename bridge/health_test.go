@@ -61,9 +61,9 @@ func TestPages(t *testing.T) {
 func TestBusAway(t *testing.T) {
 	cfg := newConfig(t)
 	s := newService(t, cfg)
-	cfg.Bus.URL = "nats://" + cfg.Bus.Listen // nobody is there yet
+	cfg.Bus.NATS.URL = "nats://" + cfg.Bus.NATS.Listen // nobody is there yet
 	token := "a token for the bus, as long as it takes"
-	cfg.Bus.Token = config.NewSecret(token)
+	cfg.Bus.NATS.Token = config.NewSecret(token)
 	r := launch(t, cfg)
 	r.awaitState(AccountConnected)
 	before := r.journal.Last()
@@ -73,7 +73,7 @@ func TestBusAway(t *testing.T) {
 
 	// Another bridge's embedded server is what comes up there.
 	other := newConfig(t)
-	other.Bus.Listen, other.Bus.Token = cfg.Bus.Listen, cfg.Bus.Token
+	other.Bus.NATS.Listen, other.Bus.NATS.Token = cfg.Bus.NATS.Listen, cfg.Bus.NATS.Token
 	launch(t, other).awaitReady()
 	r.awaitReady()
 	awaitTexts(t, desk(t, cfg), "nobody hears it yet")

@@ -1,15 +1,11 @@
 package bridge
 
 import (
-	"context"
 	"fmt"
 	"net"
 	"path/filepath"
 	"strconv"
 
-	"github.com/hashicorp/go-hclog"
-
-	"github.com/timbridge/timbridge/bus"
 	"github.com/timbridge/timbridge/bus/nats"
 	"github.com/timbridge/timbridge/config"
 )
@@ -18,48 +14,16 @@ import (
 // stopped on a full disk is started again.
 const reviveFree = 64 << 20
 
-// openBus connects to the bus and hands it to the parts that wait for it.
-func (b *Bridge) openBus(ctx context.Context) error {
-	cfg, err := busConfig(b.cfg, true)
-	if err != nil {
-		return err
-	}
-	cfg.Logger = b.logger("bus", b.cfg.Log.Levels.Bus)
-	cfg.Step = b.step
-	opened, err := nats.Open(ctx, cfg)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil
-		}
-		return err
-	}
-	b.bus.set(opened)
-	<-ctx.Done()
-	return nil
-}
-
-// OpenBus connects to the bus that a configuration names, as a person's tool:
-// it never runs a server itself, and finds the token that the bridge made in
-// the data directory. It waits for a server until ctx ends. Close the bus.
-func OpenBus(ctx context.Context, cfg *config.Config, log hclog.Logger) (bus.Bus, error) {
-	c, err := busConfig(cfg, false)
-	if err != nil {
-		return nil, err
-	}
-	c.Logger = log
-	return nats.Open(ctx, c)
-}
-
-// busConfig translates the configuration. serve says whether a bus without an
+// natsConfig translates the configuration. serve says whether a bus without an
 // address is to run inside this process.
-func busConfig(cfg *config.Config, serve bool) (nats.Config, error) {
-	b := cfg.Bus
+func natsConfig(cfg *config.Config, serve bool) (nats.Config, error) {
+	b := cfg.Bus.NATS
 	c := nats.Config{
 		URL: b.URL, Token: b.Token.Reveal(), User: b.User, Password: b.Password.Reveal(), NKeyFile: b.NKey, CredsFile: b.Creds,
 		Events: stream(b.Events), Commands: stream(b.Commands), Outcomes: stream(b.Outcomes), DeadLetters: stream(b.DeadLetters),
 		Manage: nats.Manage(b.Manage), Replicas: b.Replicas, DuplicateWindow: b.DuplicateWindow.Std(), MarkBucket: b.MarkBucket,
 		Shard:      nats.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count},
-		Structured: b.Mode == "structured", LooseSubjects: b.LooseSubjects, MaxCommandBytes: int(cfg.Egress.MaxMessageBytes),
+		Structured: cfg.Bus.Mode == "structured", LooseSubjects: b.LooseSubjects, MaxCommandBytes: int(cfg.Egress.MaxMessageBytes),
 		MonitorURL: b.MonitorURL,
 	}
 	for _, r := range b.Routes {

@@ -48,12 +48,12 @@ func TestPortsTaken(t *testing.T) {
 		must(t, err)
 		defer l.Close()
 		cfg := newConfig(t)
-		cfg.Bus.Listen = l.Addr().String()
+		cfg.Bus.NATS.Listen = l.Addr().String()
 		b, err := openBridge(t, cfg)
 		must(t, err)
 		err = b.Run(t.Context())
 		var port *nats.PortError
-		if !errors.As(err, &port) || port.Addr != cfg.Bus.Listen {
+		if !errors.As(err, &port) || port.Addr != cfg.Bus.NATS.Listen {
 			t.Fatalf("%v", err)
 		}
 	})
@@ -137,7 +137,7 @@ func TestDrain(t *testing.T) {
 func TestDrainWithoutBus(t *testing.T) {
 	cfg := newConfig(t)
 	newService(t, cfg)
-	cfg.Bus.URL = "nats://" + freeAddress(t)
+	cfg.Bus.NATS.URL = "nats://" + freeAddress(t)
 	r := launch(t, cfg)
 	r.awaitNotReady("the bus cannot be used")
 	began := time.Now()
@@ -150,7 +150,7 @@ func TestDrainWithoutBus(t *testing.T) {
 // TestEndAtOnce: a bridge can be ended at any moment of its start.
 func TestEndAtOnce(t *testing.T) {
 	cfg := newConfig(t)
-	cfg.Bus.URL = "nats://" + freeAddress(t) // an embedded server would leave goroutines when it is ended while it starts
+	cfg.Bus.NATS.URL = "nats://" + freeAddress(t) // an embedded server would leave goroutines when it is ended while it starts
 	for i := range 30 {
 		b, err := openBridge(t, cfg)
 		must(t, err)

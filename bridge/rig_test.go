@@ -55,7 +55,7 @@ func newConfig(t testing.TB) *config.Config {
 	cfg.App.Driver.Listen = freeAddress(t)
 	cfg.App.Driver.RateLimits = false
 	cfg.App.Driver.Heartbeat = config.Duration(500 * time.Millisecond)
-	cfg.Bus.Listen = freeAddress(t)
+	cfg.Bus.NATS.Listen = freeAddress(t)
 	cfg.HTTP.Listen = "127.0.0.1:0"
 	cfg.Journal.HighWater, cfg.Journal.Reserve = 1<<20, 1<<20
 	cfg.Egress.Rates = config.Rates{}

@@ -35,7 +35,7 @@ func TestShards(t *testing.T) {
 		} else {
 			token, err := ReadSecret(first.DataDir, tokenFile)
 			must(t, err)
-			cfg.Bus.URL, cfg.Bus.Token = "nats://"+first.Bus.Listen, config.NewSecret(token)
+			cfg.Bus.NATS.URL, cfg.Bus.NATS.Token = "nats://"+first.Bus.NATS.Listen, config.NewSecret(token)
 		}
 		r := launch(t, &cfg)
 		r.awaitReady()

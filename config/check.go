@@ -44,7 +44,6 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 		d.mistake(place(body, "egress"), "Bounds crossed", "retry_min (%s) is more than retry_max (%s).", c.Egress.RetryMin, c.Egress.RetryMax)
 	}
 	d.listen(place(body, "app", "driver"), "driver.listen", c.App.Driver.Listen, "")
-	d.listen(place(body, "bus"), "bus.listen", c.Bus.Listen, "")
 	d.listen(place(body, "http"), "http.listen", c.HTTP.Listen, "off")
 	if u := c.App.Driver.URL; u != "" && !strings.HasPrefix(u, "ws://") && !strings.HasPrefix(u, "wss://") {
 		d.mistake(place(body, "app", "driver"), "Wrong address", "driver.url is %q; it begins with ws:// or wss://.", u)
@@ -56,18 +55,49 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 			}
 		}
 	}
-	if ways := authentications(c.Bus); len(ways) > 1 {
+	switch c.Bus.Kind {
+	case "nats":
+		d.checkNATS(c.Bus.NATS, body)
+	case "kafka":
+		d.checkKafka(c.Bus.Kafka, body)
+	}
+}
+
+func (d *decoder) checkNATS(n NATS, body hcl.Body) {
+	d.listen(place(body, "bus"), "bus.listen", n.Listen, "")
+	if ways := authentications(n); len(ways) > 1 {
 		d.mistake(place(body, "bus"), "More than one way to authenticate", "Written are %s; keep one.", strings.Join(ways, ", "))
 	}
-	if c.Bus.User != "" != c.Bus.Password.IsSet() {
+	if n.User != "" != n.Password.IsSet() {
 		d.mistake(place(body, "bus"), "User and password belong together", "Give both, or neither.")
 	}
-	if (c.Bus.TLS.Cert == "") != (c.Bus.TLS.Key == "") {
+	if (n.TLS.Cert == "") != (n.TLS.Key == "") {
 		d.mistake(place(body, "bus", "tls"), "Certificate and key belong together", "Give both cert and key, or neither.")
 	}
 }
 
-func authentications(b Bus) []string {
+func (d *decoder) checkKafka(k Kafka, body hcl.Body) {
+	at := place(body, "bus")
+	if len(k.Brokers) == 0 {
+		d.mistake(at, "Brokers missing", "Say where Kafka is: brokers = [\"127.0.0.1:9092\"].")
+	}
+	for _, b := range k.Brokers {
+		if host, _, err := net.SplitHostPort(b); err != nil || host == "" {
+			d.mistake(at, "Wrong address", "%q in brokers is no address; write host:port, as in \"127.0.0.1:9092\".", b)
+		}
+	}
+	if t := k.TLS; !t.Enabled && t != (KafkaTLS{}) {
+		d.mistake(place(body, "bus", "tls"), "TLS is not enabled", "Write enabled = true with these settings, or leave them out.")
+	}
+	if (k.TLS.Cert == "") != (k.TLS.Key == "") {
+		d.mistake(place(body, "bus", "tls"), "Certificate and key belong together", "Give both cert and key, or neither.")
+	}
+	if s := k.SASL; (s.Mechanism == "") != (s.User == "") || (s.User == "") != !s.Password.IsSet() {
+		d.mistake(place(body, "bus", "sasl"), "Mechanism, user and password belong together", "Give all three, or none.")
+	}
+}
+
+func authentications(b NATS) []string {
 	var ways []string
 	for _, w := range []struct {
 		name string

@@ -3,7 +3,8 @@
 // defaults, checking, the commented config.hcl and the reference page all come
 // from there:
 //
-//	hcl      the setting's name; ",block" for a block, ",label" for a block's label
+//	hcl      the setting's name; ",block" for a block, ",label" for a block's label,
+//	         ",variant" for what a block has besides when its label is that name
 //	default  its value when it is not written; none means that empty is meant
 //	doc      what it does, in a sentence or two
 //	oneof    the words it may be
@@ -60,9 +61,18 @@ type Account struct {
 	WatchStatus []string `hcl:"watch_status" doc:"Users whose coming, going and changes of words the account asks to be told of after each sign-in; each is a user.status_changed. At most 200. Empty: nobody's."`
 }
 
-// Bus is the event bus.
+// Bus is the event bus: what every kind has, and what one kind has of its own.
+// The settings of both are written into the one block.
 type Bus struct {
-	Kind     string `hcl:"kind,label" default:"nats" oneof:"nats" doc:"The kind of bus: \"nats\" (JetStream, nats-server 2.12 or later)."`
+	Kind string `hcl:"kind,label" default:"nats" oneof:"nats,kafka" doc:"The kind of bus: \"nats\" (JetStream, nats-server 2.12 or later) or \"kafka\" (Apache Kafka, or what speaks its protocol)."`
+	Mode string `hcl:"mode" default:"binary" oneof:"binary,structured" doc:"How CloudEvents are written: \"binary\" (attributes as headers) or \"structured\" (one JSON document). Both are read."`
+
+	NATS  NATS  `hcl:"nats,variant"`
+	Kafka Kafka `hcl:"kafka,variant"`
+}
+
+// NATS is a bus of the kind "nats".
+type NATS struct {
 	URL      string `hcl:"url" doc:"Servers to connect to, as nats://host:port or tls://host:port, several separated by commas. Empty: a server runs inside this process, with its files in <data_dir>/nats, and syncs before it acknowledges."`
 	Listen   string `hcl:"listen" default:"127.0.0.1:4222" doc:"Where the server inside this process listens."`
 	Token    Secret `hcl:"token" doc:"Token to authenticate with. For the server inside this process, empty: made at random on the first run and kept in <data_dir>/bus.token."`
@@ -72,21 +82,20 @@ type Bus struct {
 	Creds    string `hcl:"credentials" doc:"Credentials file (JWT and NKey) to authenticate with."`
 	TLS      TLS    `hcl:"tls,block"`
 
-	Mode            string   `hcl:"mode" default:"binary" oneof:"binary,structured" doc:"How CloudEvents are written: \"binary\" (attributes as headers) or \"structured\" (one JSON document). Both are read."`
-	Manage          string   `hcl:"manage" default:"create" oneof:"create,update,check" doc:"What to do about streams: \"create\" makes missing ones and refuses to start on different ones, \"update\" also changes those, \"check\" makes and changes nothing."`
-	Replicas        int      `hcl:"replicas" default:"1" min:"1" max:"5" doc:"Copies that a cluster keeps of each stream."`
-	DuplicateWindow Duration `hcl:"duplicate_window" default:"2m" min:"1s" doc:"How long the streams remember message ids. That each event is published once never depends on it; repeated commands from others are dropped within it."`
-	MarkBucket      string   `hcl:"mark_bucket" default:"tim-marks" doc:"Key-value bucket with the mark of each shard: the position in the command stream below which everything is finished."`
-	LooseSubjects   bool     `hcl:"loose_subjects" doc:"Whether a command is taken whatever subject it lies on. If not, it must lie on its own account's and verb's subject, so that permissions on subjects mean something."`
-	MonitorURL      string   `hcl:"monitor_url" doc:"The server's monitoring address, as http://host:8222, which \"timbridge doctor\" asks whether it syncs before it acknowledges."`
-	Events          Stream   `hcl:"events,block"`
-	Commands        Stream   `hcl:"commands,block"`
-	Outcomes        Stream   `hcl:"outcomes,block"`
-	DeadLetters     Stream   `hcl:"deadletters,block"`
-	Routes          []Route  `hcl:"route,block"`
+	Manage          string      `hcl:"manage" default:"create" oneof:"create,update,check" doc:"What to do about streams: \"create\" makes missing ones and refuses to start on different ones, \"update\" also changes those, \"check\" makes and changes nothing."`
+	Replicas        int         `hcl:"replicas" default:"1" min:"1" max:"5" doc:"Copies that a cluster keeps of each stream."`
+	DuplicateWindow Duration    `hcl:"duplicate_window" default:"2m" min:"1s" doc:"How long the streams remember message ids. That each event is published once never depends on it; repeated commands from others are dropped within it."`
+	MarkBucket      string      `hcl:"mark_bucket" default:"tim-marks" doc:"Key-value bucket with the mark of each shard: the position in the command stream below which everything is finished."`
+	LooseSubjects   bool        `hcl:"loose_subjects" doc:"Whether a command is taken whatever subject it lies on. If not, it must lie on its own account's and verb's subject, so that permissions on subjects mean something."`
+	MonitorURL      string      `hcl:"monitor_url" doc:"The server's monitoring address, as http://host:8222, which \"timbridge doctor\" asks whether it syncs before it acknowledges."`
+	Events          Stream      `hcl:"events,block"`
+	Commands        Stream      `hcl:"commands,block"`
+	Outcomes        Stream      `hcl:"outcomes,block"`
+	DeadLetters     Stream      `hcl:"deadletters,block"`
+	Routes          []NATSRoute `hcl:"route,block"`
 }
 
-// Stream is one stream on the bus. Empty fields take the stream's defaults.
+// Stream is one stream of NATS. Empty fields take the stream's defaults.
 type Stream struct {
 	Name            string   `hcl:"name" doc:"The stream's name on the bus. Empty: tim-events, tim-commands, tim-outcomes, tim-deadletters."`
 	Subject         string   `hcl:"subject" doc:"What its subjects begin with. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters."`
@@ -96,8 +105,8 @@ type Stream struct {
 	MaxMessageBytes Size     `hcl:"max_message_bytes" max:"64MiB" doc:"The largest message. 0: the server's limit."`
 }
 
-// Route sends some types of event to a stream of its own.
-type Route struct {
+// NATSRoute sends some types of event to a stream of its own.
+type NATSRoute struct {
 	Types   string `hcl:"types,label" default:"message.*" doc:"Pattern over <family>.<what> of an event's type, as in \"message.*\"; the first that matches is taken."`
 	Name    string `hcl:"name" default:"tim-messages" doc:"The stream's name on the bus."`
 	Subject string `hcl:"subject" default:"tim.messages" doc:"What its subjects begin with."`
@@ -110,6 +119,69 @@ type TLS struct {
 	Cert       string `hcl:"cert" doc:"File with the client's certificate (PEM)."`
 	Key        string `hcl:"key" doc:"File with its key (PEM)."`
 	ServerName string `hcl:"server_name" doc:"Name that the server's certificate must have. Empty: the host of the address."`
+}
+
+// Kafka is a bus of the kind "kafka".
+type Kafka struct {
+	Brokers  []string `hcl:"brokers" doc:"Where to begin, each as host:port; the other brokers are learnt from these."`
+	ClientID string   `hcl:"client_id" default:"timbridge" doc:"What this client is called in the brokers' logs and quotas."`
+	TLS      KafkaTLS `hcl:"tls,block"`
+	SASL     SASL     `hcl:"sasl,block"`
+
+	Manage         string       `hcl:"manage" default:"create" oneof:"create,update,check" doc:"What to do about topics: \"create\" makes missing ones and refuses to start on different ones, \"update\" also changes those (partitions are only ever added), \"check\" makes and changes nothing."`
+	Partitions     int          `hcl:"partitions" default:"12" min:"1" max:"10000" doc:"Partitions of each topic that does not say its own. Events of one conversation are in one partition, in order."`
+	Replication    int          `hcl:"replication" default:"1" min:"1" max:"100" doc:"Copies that the cluster keeps of each topic that does not say its own; 3 is usual where there are brokers for it."`
+	Group          string       `hcl:"group" default:"timbridge" doc:"Consumer group that the mark of each shard is committed to, as <group>-<shard>: the position on each partition of the commands below which everything is finished."`
+	Compression    string       `hcl:"compression" default:"none" oneof:"none,gzip,snappy,lz4,zstd" doc:"How batches are compressed: \"none\", \"gzip\", \"snappy\", \"lz4\" or \"zstd\"."`
+	BatchMessages  int          `hcl:"batch_messages" default:"1000" min:"1" max:"100000" doc:"The most messages in one batch."`
+	BatchBytes     Size         `hcl:"batch_bytes" default:"1000000" min:"1KiB" max:"64MiB" doc:"The most bytes in one batch; the topic's max_message_bytes bounds it too."`
+	RequestTimeout Duration     `hcl:"request_timeout" default:"10s" min:"100ms" doc:"How long one answer of a broker is waited for."`
+	Events         Topic        `hcl:"events,block"`
+	Commands       Topic        `hcl:"commands,block"`
+	Outcomes       Topic        `hcl:"outcomes,block"`
+	DeadLetters    Topic        `hcl:"deadletters,block"`
+	Routes         []KafkaRoute `hcl:"route,block"`
+}
+
+// KafkaTLS secures the connections to Kafka, whose addresses do not say
+// whether they are.
+type KafkaTLS struct {
+	Enabled    bool   `hcl:"enabled" doc:"Whether the brokers speak TLS."`
+	CA         string `hcl:"ca" doc:"File with the certificates (PEM) of the authorities to trust. Empty: the system's."`
+	Cert       string `hcl:"cert" doc:"File with the client's certificate (PEM)."`
+	Key        string `hcl:"key" doc:"File with its key (PEM)."`
+	ServerName string `hcl:"server_name" doc:"Name that the brokers' certificates must have. Empty: the host of the address."`
+}
+
+// SASL says who we are to Kafka.
+type SASL struct {
+	Mechanism string `hcl:"mechanism" oneof:"PLAIN,SCRAM-SHA-256,SCRAM-SHA-512" doc:"How: \"PLAIN\" (over TLS, for it sends the password as it is), \"SCRAM-SHA-256\" or \"SCRAM-SHA-512\". Empty: not at all."`
+	User      string `hcl:"user" doc:"User to authenticate as."`
+	Password  Secret `hcl:"password" doc:"Its password."`
+}
+
+// Topic is one topic of Kafka. What is empty, but for name and partitions, is
+// left to the cluster and not looked at.
+type Topic struct {
+	Name            string   `hcl:"name" doc:"The topic's name. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters."`
+	Partitions      int      `hcl:"partitions" min:"0" max:"10000" doc:"Its partitions. 0: what the bus's partitions say."`
+	Replication     int      `hcl:"replication" min:"0" max:"100" doc:"Its copies. 0: what the bus's replication says."`
+	Retention       Duration `hcl:"retention" doc:"How long messages are kept. 0: what the cluster says."`
+	RetentionBytes  Size     `hcl:"retention_bytes" doc:"How large each partition may grow before its oldest messages go. 0: what the cluster says."`
+	MaxMessageBytes Size     `hcl:"max_message_bytes" max:"64MiB" doc:"The largest batch of messages taken. 0: what the cluster says."`
+	MinInSync       int      `hcl:"min_insync" min:"0" max:"100" doc:"Copies that must have a message before it counts as stored. 0: what the cluster says."`
+}
+
+// KafkaRoute sends some types of event to a topic of its own.
+type KafkaRoute struct {
+	Types           string   `hcl:"types,label" default:"message.*" doc:"Pattern over <family>.<what> of an event's type, as in \"message.*\"; the first that matches is taken."`
+	Name            string   `hcl:"name" default:"tim.messages" doc:"The topic's name."`
+	Partitions      int      `hcl:"partitions" min:"0" max:"10000" doc:"Its partitions. 0: what the bus's partitions say."`
+	Replication     int      `hcl:"replication" min:"0" max:"100" doc:"Its copies. 0: what the bus's replication says."`
+	Retention       Duration `hcl:"retention" doc:"How long messages are kept. 0: what the cluster says."`
+	RetentionBytes  Size     `hcl:"retention_bytes" doc:"How large each partition may grow before its oldest messages go. 0: what the cluster says."`
+	MaxMessageBytes Size     `hcl:"max_message_bytes" max:"64MiB" doc:"The largest batch of messages taken. 0: what the cluster says."`
+	MinInSync       int      `hcl:"min_insync" min:"0" max:"100" doc:"Copies that must have a message before it counts as stored. 0: what the cluster says."`
 }
 
 // Journal is the log on disk.

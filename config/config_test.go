@@ -40,7 +40,7 @@ func TestExampleIsTheDefault(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.Journal != config.Default().Journal || got.Egress != config.Default().Egress || got.Bus.Listen != config.Default().Bus.Listen {
+	if got.Journal != config.Default().Journal || got.Egress != config.Default().Egress || got.Bus.NATS.Listen != config.Default().Bus.NATS.Listen {
 		t.Errorf("uncommented: %+v", got)
 	}
 }
@@ -119,7 +119,7 @@ shard {
 	if sig, err := c.App.Accounts[0].UserSig.Reread(); err != nil || sig != "eJz" {
 		t.Errorf("read again: %q, %v", sig, err)
 	}
-	if c.Bus.Token.Reveal() != "s3cret" || c.Bus.Events.MaxAge.Std() != 30*24*time.Hour || c.Bus.Events.MaxBytes != 10<<30 || c.Bus.Replicas != 1 {
+	if c.Bus.NATS.Token.Reveal() != "s3cret" || c.Bus.NATS.Events.MaxAge.Std() != 30*24*time.Hour || c.Bus.NATS.Events.MaxBytes != 10<<30 || c.Bus.NATS.Replicas != 1 {
 		t.Errorf("bus: %+v", c.Bus)
 	}
 	if len(c.App.Accounts[0].WatchStatus) != 2 || len(c.Policy.MediaHosts) != 1 || c.Policy.MediaPrivate || c.Egress.MediaMaxBytes != 100<<20 {
@@ -130,6 +130,74 @@ shard {
 	}
 	if out := fmt.Sprintf("%v %+v %#v", c, c, c); strings.Contains(out, "s3cret") {
 		t.Error("a secret is printed")
+	}
+}
+
+func TestParseKafka(t *testing.T) {
+	t.Setenv("TIMBRIDGE_TEST_PASSWORD", "s3cret")
+	c, err := config.Parse("config.hcl", []byte(`
+bus "kafka" {
+  brokers     = ["kafka-0:9092", "kafka-1:9092"]
+  mode        = "structured"
+  compression = "zstd"
+  partitions  = 3
+  tls {
+    enabled = true
+    ca      = "ca.pem"
+  }
+  sasl {
+    mechanism = "SCRAM-SHA-512"
+    user      = "tim"
+    password  = env("TIMBRIDGE_TEST_PASSWORD")
+  }
+  commands {
+    retention = "7d"
+  }
+  route "message.*" {
+    partitions = 24
+  }
+}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := c.Bus.Kafka
+	if c.Bus.Kind != "kafka" || c.Bus.Mode != "structured" || len(k.Brokers) != 2 || k.Compression != "zstd" || k.Partitions != 3 || k.Replication != 1 ||
+		!k.TLS.Enabled || k.SASL.Password.Reveal() != "s3cret" || k.Commands.Retention.Std() != 7*24*time.Hour || k.BatchBytes != 1_000_000 ||
+		len(k.Routes) != 1 || k.Routes[0].Name != "tim.messages" || k.Routes[0].Partitions != 24 {
+		t.Errorf("kafka: %+v", c.Bus)
+	}
+	shown := config.Show(c)
+	if !strings.Contains(shown, `bus "kafka" {`) || !strings.Contains(shown, `brokers         = ["kafka-0:9092", "kafka-1:9092"]`) || strings.Contains(shown, "mark_bucket") {
+		t.Errorf("it is shown as\n%s", shown)
+	}
+	if again, err := config.Parse("config.hcl", []byte(strings.ReplaceAll(shown, `"***"`, `env("TIMBRIDGE_TEST_PASSWORD")`))); err != nil || again.Bus.Kafka.Routes[0] != k.Routes[0] {
+		t.Errorf("what is shown cannot be read: %v", err)
+	}
+}
+
+// Each kind of bus has a sample in the file that says all about it.
+func TestSampleOfTheOtherBus(t *testing.T) {
+	_, sample, ok := strings.Cut(config.Example(), "# Or, instead of it:\n")
+	if !ok {
+		t.Fatal("there is none")
+	}
+	var src strings.Builder
+	for line := range strings.Lines(sample) {
+		line, ok := strings.CutPrefix(line, "#")
+		if !ok {
+			break
+		}
+		src.WriteString(strings.Replace(strings.TrimPrefix(line, " "), "brokers = []", `brokers = ["kafka:9092"]`, 1))
+	}
+	c, err := config.Parse("config.hcl", []byte(src.String()))
+	if err != nil {
+		t.Fatalf("%v\n%s", err, src.String())
+	}
+	want := config.Default()
+	want.Bus.Kind, want.Bus.Kafka.Brokers = "kafka", []string{"kafka:9092"}
+	if !reflect.DeepEqual(c.Bus, want.Bus) {
+		t.Errorf("it reads as %+v", c.Bus)
 	}
 }
 
@@ -168,6 +236,12 @@ func TestMistakes(t *testing.T) {
 		"nested too deep":       {"\ndata_dir = " + strings.Repeat("(", 100_000), 2, "too deep"},
 		"templates too deep":    {"data_dir = " + strings.Repeat("\"${", 100_000), 1, "too deep"},
 		"too many operators":    {"data_dir = " + strings.Repeat("!", 100_000), 1, "too deep"},
+		"setting of another":    {"bus \"nats\" {\n brokers = [\"a:1\"]\n}", 2, `of bus "kafka"; here it is bus "nats"`},
+		"block of another":      {"bus \"nats\" {\n sasl {}\n}", 2, `of bus "kafka"`},
+		"kafka without brokers": {"bus \"kafka\" {}", 1, "brokers ="},
+		"kafka broker":          {"bus \"kafka\" {\n brokers = [\"kafka\"]\n}", 1, "host:port"},
+		"kafka without TLS":     {"bus \"kafka\" {\n brokers = [\"a:1\"]\n tls {\n ca = \"x\"\n}\n}", 3, "enabled = true"},
+		"SASL without password": {"bus \"kafka\" {\n brokers = [\"a:1\"]\n sasl {\n mechanism = \"PLAIN\"\n user = \"u\"\n}\n}", 3, "all three"},
 		"key missing":           {"app \"a\" {\n driver \"sandbox\" {\n url = \"ws://x:1\"\n }\n}", 2, "no usersig"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -259,7 +333,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(config.Example()))
 	for _, src := range []string{
 		"data_dir = \"${env(\"HOME\")}/x\"", "egress {\n  give_up = \"1d2h\"\n  max_accepted = 1e3\n}",
-		"policy { verbs = [\"a\", null, 5] }", "bus \"nats\" { token = file(\"none\") }", "log = {}", "app {", "journal { reserve = <<E\n5\nE\n}",
+		"policy { verbs = [\"a\", null, 5] }", "bus \"kafka\" {\n brokers = [\"a:1\"]\n route \"x.*\" {}\n sasl { user = \"u\" }\n}", "bus \"nats\" { token = file(\"none\") }", "log = {}", "app {", "journal { reserve = <<E\n5\nE\n}",
 	} {
 		f.Add([]byte(src))
 	}

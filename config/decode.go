@@ -128,7 +128,7 @@ func (d *decoder) mistake(r hcl.Range, summary, detail string, args ...any) {
 
 // body decodes one body into a struct that already holds its defaults.
 func (d *decoder) body(body hcl.Body, into reflect.Value, path string) {
-	known := settings(into.Type())
+	known := settings(into)
 	syntax, ok := body.(*hclsyntax.Body)
 	if !ok {
 		return
@@ -137,11 +137,11 @@ func (d *decoder) body(body hcl.Body, into reflect.Value, path string) {
 		s, ok := find(known, name)
 		switch {
 		case !ok || s.kind == label:
-			d.unknown(attr.NameRange, path, name, known)
+			d.unknown(attr.NameRange, path, name, into)
 		case s.kind != attribute:
 			d.mistake(attr.NameRange, "Not a setting but a block", "%s is a block: write %s { … } without an equals sign.", name, name)
 		default:
-			d.attribute(s, attr, into.Field(s.field))
+			d.attribute(s, attr, into.FieldByIndex(s.field))
 		}
 	}
 	seen := map[string]bool{}
@@ -149,26 +149,26 @@ func (d *decoder) body(body hcl.Body, into reflect.Value, path string) {
 		s, ok := find(known, b.Type)
 		switch {
 		case !ok:
-			d.unknown(b.TypeRange, path, b.Type, known)
+			d.unknown(b.TypeRange, path, b.Type, into)
 		case s.kind == attribute || s.kind == label:
 			d.mistake(b.TypeRange, "Not a block but a setting", "Write %s = …, without braces.", b.Type)
 		case s.kind == block && seen[b.Type]:
 			d.mistake(b.TypeRange, "Written twice", "There can be one %s block; put everything into it.", b.Type)
 		case s.kind == block:
 			seen[b.Type] = true
-			d.block(b, into.Field(s.field), join(path, b.Type))
+			d.block(b, into.FieldByIndex(s.field), join(path, b.Type))
 		default:
-			element := reflect.New(into.Field(s.field).Type().Elem()).Elem()
+			element := reflect.New(into.FieldByIndex(s.field).Type().Elem()).Elem()
 			fill(element)
 			d.block(b, element, join(path, b.Type))
-			into.Field(s.field).Set(reflect.Append(into.Field(s.field), element))
+			into.FieldByIndex(s.field).Set(reflect.Append(into.FieldByIndex(s.field), element))
 		}
 	}
 }
 
 func (d *decoder) block(b *hclsyntax.Block, into reflect.Value, path string) {
 	var labels []setting
-	for _, s := range settings(into.Type()) {
+	for _, s := range settings(into) {
 		if s.kind == label {
 			labels = append(labels, s)
 		}
@@ -182,8 +182,9 @@ func (d *decoder) block(b *hclsyntax.Block, into reflect.Value, path string) {
 		return
 	}
 	for i, s := range labels {
-		if err := s.set(into.Field(s.field), b.Labels[i]); err != nil {
+		if err := s.set(into.FieldByIndex(s.field), b.Labels[i]); err != nil {
 			d.mistake(b.LabelRanges[i], "Unknown "+path, "%v.", err)
+			return // its settings are those of nothing
 		}
 	}
 	d.body(b.Body, into, path)
@@ -235,9 +236,15 @@ func (d *decoder) attribute(s setting, attr *hclsyntax.Attribute, field reflect.
 	}
 }
 
-func (d *decoder) unknown(r hcl.Range, path, name string, known []setting) {
+func (d *decoder) unknown(r hcl.Range, path, name string, into reflect.Value) {
+	for _, other := range others(into) {
+		if _, ok := find(settings(other), name); ok {
+			d.mistake(r, "Not of this kind", "%q is a setting of %s; here it is %s.", name, head(path, other), head(path, into))
+			return
+		}
+	}
 	var names []string
-	for _, s := range known {
+	for _, s := range settings(into) {
 		if s.kind != label {
 			names = append(names, s.name)
 		}

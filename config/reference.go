@@ -20,8 +20,8 @@ func Example() string {
 
 func writeExample(b *strings.Builder, v reflect.Value, indent string) {
 	begun := false
-	for _, s := range settings(v.Type()) {
-		field := v.Field(s.field)
+	for _, s := range settings(v) {
+		field := v.FieldByIndex(s.field)
 		switch s.kind {
 		case label:
 			continue
@@ -43,12 +43,7 @@ func writeExample(b *strings.Builder, v reflect.Value, indent string) {
 				var sample strings.Builder
 				writeBlock(&sample, s.name, sampleOf(field), "", false)
 				fmt.Fprintf(b, "\n%s# None by default, any number; one looks like this:\n", indent)
-				for line := range strings.Lines(sample.String()) {
-					if at := strings.Index(line, "#"); at >= 0 && !strings.HasPrefix(line[at:], "# ") {
-						line = line[:at] + line[at+1:]
-					}
-					fmt.Fprintf(b, "%s%s\n", indent, strings.TrimRight("# "+line, " \n"))
-				}
+				writeSample(b, sample.String(), indent)
 			}
 		}
 		begun = true
@@ -62,6 +57,24 @@ func writeBlock(b *strings.Builder, name string, v reflect.Value, indent string,
 	fmt.Fprintf(b, "%s%s {\n", indent, head(name, v))
 	writeExample(b, v, indent+"  ")
 	fmt.Fprintf(b, "%s}\n", indent)
+	for _, other := range others(v) {
+		var sample strings.Builder
+		fmt.Fprintf(&sample, "%s {\n", head(name, other))
+		writeExample(&sample, other, "  ")
+		sample.WriteString("}\n")
+		fmt.Fprintf(b, "\n%s# Or, instead of it:\n", indent)
+		writeSample(b, sample.String(), indent)
+	}
+}
+
+// writeSample writes a block commented out.
+func writeSample(b *strings.Builder, block, indent string) {
+	for line := range strings.Lines(block) {
+		if at := strings.Index(line, "#"); at >= 0 && !strings.HasPrefix(line[at:], "# ") {
+			line = line[:at] + line[at+1:]
+		}
+		fmt.Fprintf(b, "%s%s\n", indent, strings.TrimRight("# "+line, " \n"))
+	}
 }
 
 // sampleOf is the first of several blocks, or what one is by default.
@@ -102,13 +115,23 @@ func Reference() string {
 }
 
 func writeReference(b *strings.Builder, v reflect.Value, path string) {
+	writeSection(b, v, path)
+	for _, other := range others(v) {
+		writeSection(b, other, path)
+	}
+}
+
+func writeSection(b *strings.Builder, v reflect.Value, path string) {
+	if len(others(v)) > 0 {
+		path = head(path, v) // its kind tells it from the others
+	}
 	title := path
 	if title == "" {
 		title = "top of the file"
 	}
 	var nested []setting
 	rows := 0
-	for _, s := range settings(v.Type()) {
+	for _, s := range settings(v) {
 		if s.kind == block || s.kind == blocks {
 			nested = append(nested, s)
 			continue
@@ -121,11 +144,11 @@ func writeReference(b *strings.Builder, v reflect.Value, path string) {
 		if s.kind == label {
 			name = "the block's name"
 		}
-		fallback := "`" + value(v.Field(s.field)) + "`"
-		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", name, typeName(v.Field(s.field).Type()), fallback, strings.ReplaceAll(s.sentence(), "|", "\\|"))
+		fallback := "`" + value(v.FieldByIndex(s.field)) + "`"
+		fmt.Fprintf(b, "| %s | %s | %s | %s |\n", name, typeName(v.FieldByIndex(s.field).Type()), fallback, strings.ReplaceAll(s.sentence(), "|", "\\|"))
 	}
 	for _, s := range nested {
-		field := v.Field(s.field)
+		field := v.FieldByIndex(s.field)
 		if s.kind == blocks {
 			field = sampleOf(field)
 		}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -15,7 +16,7 @@ type setting struct {
 	fallback string
 	oneof    []string
 	min, max string
-	field    int
+	field    []int // where it is in its struct, as reflect counts
 }
 
 type settingKind int
@@ -25,17 +26,61 @@ const (
 	label
 	block
 	blocks
+	variant
 )
 
-// settings reads the tags of a configuration struct, in the order of its fields.
-func settings(t reflect.Type) []setting {
+// settings are those of a configuration struct, in the order of its fields; of
+// its variants, those of the one that its label names.
+func settings(v reflect.Value) []setting {
+	var out []setting
+	kind := ""
+	for _, s := range fields(v.Type()) {
+		field := v.FieldByIndex(s.field)
+		switch {
+		case s.kind == variant && s.name != kind:
+		case s.kind == variant:
+			for _, inner := range settings(field) {
+				inner.field = append(slices.Clone(s.field), inner.field...)
+				out = append(out, inner)
+			}
+		case s.kind == label:
+			kind = field.String()
+			fallthrough
+		default:
+			out = append(out, s)
+		}
+	}
+	return out
+}
+
+// others are the kinds of a block beside the one that v is.
+func others(v reflect.Value) []reflect.Value {
+	var out []reflect.Value
+	for _, s := range fields(v.Type()) {
+		if s.kind != label || len(s.oneof) < 2 {
+			continue
+		}
+		for _, kind := range s.oneof {
+			if kind != v.FieldByIndex(s.field).String() {
+				other := reflect.New(v.Type()).Elem()
+				fill(other)
+				other.FieldByIndex(s.field).SetString(kind)
+				out = append(out, other)
+			}
+		}
+	}
+	return out
+}
+
+// fields reads the tags of a configuration struct.
+func fields(t reflect.Type) []setting {
 	var out []setting
 	for i := range t.NumField() {
 		f := t.Field(i)
 		name, what, _ := strings.Cut(f.Tag.Get("hcl"), ",")
 		s := setting{
 			name: name, doc: f.Tag.Get("doc"), fallback: f.Tag.Get("default"),
-			min: f.Tag.Get("min"), max: f.Tag.Get("max"), field: i,
+			min: f.Tag.Get("min"), max: f.Tag.Get("max"), field: []int{i},
 		}
 		if words := f.Tag.Get("oneof"); words != "" {
 			s.oneof = strings.Split(words, ",")
@@ -43,6 +88,8 @@ func settings(t reflect.Type) []setting {
 		switch {
 		case what == "label":
 			s.kind = label
+		case what == "variant":
+			s.kind = variant
 		case what == "block" && f.Type.Kind() == reflect.Slice:
 			s.kind = blocks
 		case what == "block":
@@ -181,10 +228,10 @@ func value(v reflect.Value) string {
 
 // fill gives every field of a struct its default.
 func fill(v reflect.Value) {
-	for _, s := range settings(v.Type()) {
-		field := v.Field(s.field)
+	for _, s := range fields(v.Type()) {
+		field := v.FieldByIndex(s.field)
 		switch {
-		case s.kind == block:
+		case s.kind == block || s.kind == variant:
 			fill(field)
 		case s.fallback != "":
 			if err := s.parse(field, s.fallback); err != nil {

@@ -17,7 +17,7 @@ func Show(c *Config) string {
 }
 
 func show(b *strings.Builder, v reflect.Value, indent string) {
-	known := settings(v.Type())
+	known := settings(v)
 	width, begun, after := 0, false, false
 	for _, s := range known {
 		if s.kind == attribute {
@@ -25,7 +25,7 @@ func show(b *strings.Builder, v reflect.Value, indent string) {
 		}
 	}
 	for _, s := range known {
-		field := v.Field(s.field)
+		field := v.FieldByIndex(s.field)
 		switch s.kind {
 		case label:
 			continue
@@ -56,9 +56,9 @@ func showBlock(b *strings.Builder, name string, v reflect.Value, indent string, 
 
 // head is a block's name with its labels.
 func head(name string, v reflect.Value) string {
-	for _, s := range settings(v.Type()) {
+	for _, s := range settings(v) {
 		if s.kind == label {
-			name += " " + value(v.Field(s.field))
+			name += " " + value(v.FieldByIndex(s.field))
 		}
 	}
 	return name
@@ -70,8 +70,8 @@ func Values(c *Config) map[string]any { return values(reflect.ValueOf(*c)) }
 
 func values(v reflect.Value) map[string]any {
 	out := map[string]any{}
-	for _, s := range settings(v.Type()) {
-		field := v.Field(s.field)
+	for _, s := range settings(v) {
+		field := v.FieldByIndex(s.field)
 		switch s.kind {
 		case block:
 			out[s.name] = values(field)

@@ -10,12 +10,15 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/timbridge/timbridge/bridge"
+	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/bus/kafka"
 	"github.com/timbridge/timbridge/bus/nats"
 	"github.com/timbridge/timbridge/config"
 	"github.com/timbridge/timbridge/journal"
@@ -232,8 +235,8 @@ func (d *doctor) ports(ctx context.Context) []finding {
 	if d.cfg.App.Driver.URL == "" {
 		check("app.driver.listen", d.cfg.App.Driver.Listen)
 	}
-	if d.cfg.Bus.URL == "" {
-		check("bus.listen", d.cfg.Bus.Listen)
+	if bridge.BusEmbedded(d.cfg) {
+		check("bus.listen", d.cfg.Bus.NATS.Listen)
 	}
 	if d.cfg.HTTP.Listen != "off" {
 		check("http.listen", d.cfg.HTTP.Listen)
@@ -330,35 +333,63 @@ func (d *doctor) userSig(a config.Account, key string) finding {
 }
 
 func (d *doctor) bus(ctx context.Context) []finding {
-	if d.cfg.Bus.URL == "" && !d.running {
+	if bridge.BusEmbedded(d.cfg) && !d.running {
 		return []finding{{Check: "bus", Verdict: pass, Detail: "runs inside the bridge, which does not run now"}}
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorWait)
 	defer cancel()
-	looking := *d.cfg
-	looking.Bus.Manage = string(nats.ManageCheck) // a doctor changes nothing
+	looking := *d.cfg // a doctor changes nothing
+	looking.Bus.NATS.Manage, looking.Bus.Kafka.Manage = string(nats.ManageCheck), string(kafka.ManageCheck)
 	b, err := bridge.OpenBus(ctx, &looking, hclog.NewNullLogger())
-	var different *nats.ConfigError
-	if errors.As(err, &different) && different.Missing && d.cfg.Bus.Manage != looking.Bus.Manage {
-		return []finding{{Check: "bus", Verdict: pass, Detail: "can be reached; " + err.Error() + ", the first run makes it", Setting: "bus"}}
+	if onlyMissing(err) && d.creates() {
+		return []finding{{Check: "bus", Verdict: pass, Detail: "can be reached; " + err.Error() + ", the first run makes what is missing", Setting: "bus"}}
 	}
 	if err != nil {
 		_, next := judge(err)
 		return []finding{{Check: "bus", Verdict: fail, Detail: err.Error(), Setting: "bus", Next: next}}
 	}
 	defer b.Close()
-	f := finding{Check: "bus", Verdict: pass, Detail: "can be reached; every stream is there and as configured", Setting: "bus"}
+	f := finding{Check: "bus", Verdict: pass, Detail: "can be reached; everything on it is there and as configured", Setting: "bus"}
 	if err := b.Check(ctx); err != nil {
 		_, next := judge(err)
 		f.Verdict, f.Detail, f.Next = fail, err.Error(), next
 	}
-	durable := finding{Check: "durability", Verdict: pass, Detail: "the server inside the bridge syncs before it acknowledges", Setting: "bus"}
-	if n, ok := b.(*nats.Bus); ok && d.cfg.Bus.URL != "" {
-		said := n.Durability(ctx)
-		durable.Detail = said.Detail
-		if said.Sync != nats.SyncAlways {
-			durable.Verdict = warn
-		}
+	return append([]finding{f}, d.durability(ctx, b)...)
+}
+
+// creates says whether the bridge makes what is missing on the bus.
+func (d *doctor) creates() bool {
+	if d.cfg.Bus.Kind == "kafka" {
+		return d.cfg.Bus.Kafka.Manage != string(kafka.ManageCheck)
 	}
-	return []finding{f, durable}
+	return d.cfg.Bus.NATS.Manage != string(nats.ManageCheck)
+}
+
+// onlyMissing says that all that is wrong with a bus is what the first run makes.
+func onlyMissing(err error) bool {
+	if several, ok := err.(interface{ Unwrap() []error }); ok {
+		return !slices.ContainsFunc(several.Unwrap(), func(e error) bool { return !onlyMissing(e) })
+	}
+	var stream *nats.ConfigError
+	var topic *kafka.ConfigError
+	return errors.As(err, &stream) && stream.Missing || errors.As(err, &topic) && topic.Missing
+}
+
+// durability says what is left of what the bus acknowledged when it loses its power.
+func (d *doctor) durability(ctx context.Context, b bus.Bus) []finding {
+	f := finding{Check: "durability", Verdict: pass, Detail: "the server inside the bridge syncs before it acknowledges", Setting: "bus"}
+	switch b := b.(type) {
+	case *nats.Bus:
+		if bridge.BusEmbedded(d.cfg) {
+			break
+		}
+		said := b.Durability(ctx)
+		f.Detail = said.Detail
+		if said.Sync != nats.SyncAlways {
+			f.Verdict = warn
+		}
+	case *kafka.Bus:
+		return nil
+	}
+	return []finding{f}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/timbridge/timbridge/bridge"
+	"github.com/timbridge/timbridge/bus/kafka"
 	"github.com/timbridge/timbridge/bus/nats"
 	"github.com/timbridge/timbridge/config"
 	"github.com/timbridge/timbridge/journal"
@@ -61,6 +62,7 @@ func judge(err error) (code int, hint string) {
 		auth     *nats.AuthError
 		away     *nats.UnreachableError
 		streams  *nats.ConfigError
+		topics   *kafka.ConfigError
 		corrupt  *journal.CorruptError
 		lost     *bridge.StateLostError
 	)
@@ -83,6 +85,10 @@ func judge(err error) (code int, hint string) {
 		return codeMissing, "is the bridge (\"timbridge run\") or the NATS server running, and is bus.url right?"
 	case errors.As(err, &streams):
 		return codeMissing, "change the configuration or the stream so that they agree, or set bus.manage = \"update\""
+	case isKafka(err):
+		return codeMissing, "" // its own text says what to do
+	case errors.As(err, &topics):
+		return codeMissing, "change the configuration or the topic so that they agree, or set bus.manage = \"update\""
 	case errors.Is(err, journal.ErrLocked):
 		return codeMissing, "another process has this data directory open; end it, or use another data_dir"
 	case errors.As(err, &corrupt):
@@ -91,6 +97,20 @@ func judge(err error) (code int, hint string) {
 		return codeMissing, "run \"timbridge journal repair\""
 	}
 	return codeFailed, ""
+}
+
+// isKafka says that Kafka cannot be reached, or does not let us do what we need.
+func isKafka(err error) bool {
+	var (
+		version     *kafka.VersionError
+		protocol    *kafka.ProtocolError
+		certificate *kafka.CertificateError
+		auth        *kafka.AuthError
+		access      *kafka.AccessError
+		away        *kafka.UnreachableError
+	)
+	return errors.As(err, &version) || errors.As(err, &protocol) || errors.As(err, &certificate) ||
+		errors.As(err, &auth) || errors.As(err, &access) || errors.As(err, &away)
 }
 
 // complain prints an error and returns its exit code.

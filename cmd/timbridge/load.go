@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -53,7 +52,7 @@ const connectWait = 5 * time.Second
 
 // openBus connects to the bus of the configuration.
 func (e *env) openBus(ctx context.Context, cfg *config.Config) (bus.Bus, error) {
-	defer e.progress("waiting for the bus at " + busAddress(cfg))()
+	defer e.progress("waiting for the bus at " + bridge.BusAddress(cfg))()
 	c, cancel := context.WithTimeout(ctx, connectWait)
 	defer cancel()
 	b, err := bridge.OpenBus(c, cfg, hclog.NewNullLogger())
@@ -64,19 +63,6 @@ func (e *env) openBus(ctx context.Context, cfg *config.Config) (bus.Bus, error) 
 		return nil, noSecret(err)
 	}
 	return b, nil
-}
-
-// busAddress is where the bus is, without what an address may hold of secrets.
-func busAddress(cfg *config.Config) string {
-	if cfg.Bus.URL == "" {
-		return "nats://" + cfg.Bus.Listen
-	}
-	servers := strings.Split(cfg.Bus.URL, ",")
-	for i, s := range servers {
-		scheme, rest, _ := strings.Cut(strings.TrimSpace(s), "://")
-		servers[i] = scheme + "://" + rest[strings.LastIndexByte(rest, '@')+1:]
-	}
-	return strings.Join(servers, ", ")
 }
 
 // print writes v as JSON in --json, else the text.
