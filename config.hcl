@@ -46,6 +46,11 @@ app "demo" {
     # How long it keeps a file at least that no message has, any more or yet. At least 1m.
     #media_time = "1d"
 
+    # Where others reach the sandbox inside this process, as http://host:port or
+    # https://host/path: what the URLs of received files begin with. Empty: what the first client
+    # with the right token came by.
+    #public_url = ""
+
     # How often both ends of the connection show that they are alive; three missed ones end it. At
     # least 100ms.
     #heartbeat = "2s"

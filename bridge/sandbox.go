@@ -67,7 +67,7 @@ func StartSandbox(ctx context.Context, cfg *config.Config, opts SandboxOptions) 
 	if err != nil {
 		return nil, fmt.Errorf("open the sandbox: %w", err)
 	}
-	h := sandbox.HandlerOptions{Wire: wire.HandlerOptions{
+	h := sandbox.HandlerOptions{URL: d.PublicURL, Wire: wire.HandlerOptions{
 		Token: token, Heartbeat: d.Heartbeat.Std(), MaxUploadBytes: int64(d.MediaMaxBytes),
 	}}
 	if opts.Control {

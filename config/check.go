@@ -2,6 +2,7 @@ package config
 
 import (
 	"net"
+	"net/url"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -47,6 +48,9 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 	d.listen(place(body, "http"), "http.listen", c.HTTP.Listen, "off")
 	if u := c.App.Driver.URL; u != "" && !strings.HasPrefix(u, "ws://") && !strings.HasPrefix(u, "wss://") {
 		d.mistake(place(body, "app", "driver"), "Wrong address", "driver.url is %q; it begins with ws:// or wss://.", u)
+	}
+	if u := c.App.Driver.PublicURL; u != "" && !webAddress(u) {
+		d.mistake(place(body, "app", "driver"), "Wrong address", "driver.public_url is %q; write http:// or https://, the host, and a path where there is one, as in \"http://im.example.com:7300\".", u)
 	}
 	if c.App.Driver.URL != "" && !c.App.Driver.Key.IsSet() {
 		for _, a := range c.App.Accounts {
@@ -108,6 +112,13 @@ func authentications(b NATS) []string {
 		}
 	}
 	return ways
+}
+
+// webAddress says whether URLs of files can begin with u.
+func webAddress(u string) bool {
+	p, err := url.Parse(u)
+	return err == nil && (p.Scheme == "http" || p.Scheme == "https") && p.Hostname() != "" &&
+		p.User == nil && p.RawQuery == "" && !p.ForceQuery && !strings.Contains(u, "#")
 }
 
 func (d *decoder) listen(at hcl.Range, name, address, word string) {

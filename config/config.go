@@ -49,6 +49,7 @@ type Driver struct {
 	MediaMaxBytes   Size     `hcl:"media_max_bytes" default:"32MiB" min:"1KiB" max:"1GiB" doc:"The largest file that the sandbox inside this process takes. Images have a limit of 28 MB besides, all others one of 100 MB."`
 	MediaTotalBytes Size     `hcl:"media_total_bytes" default:"4GiB" min:"1MiB" doc:"How much all files may take together that were sent through it; beyond it none is taken."`
 	MediaTime       Duration `hcl:"media_time" default:"24h" min:"1m" doc:"How long it keeps a file at least that no message has, any more or yet."`
+	PublicURL       string   `hcl:"public_url" doc:"Where others reach the sandbox inside this process, as http://host:port or https://host/path: what the URLs of received files begin with. Empty: what the first client with the right token came by."`
 
 	Heartbeat Duration `hcl:"heartbeat" default:"2s" min:"100ms" doc:"How often both ends of the connection show that they are alive; three missed ones end it."`
 }

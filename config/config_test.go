@@ -242,6 +242,8 @@ func TestMistakes(t *testing.T) {
 		"kafka broker":          {"bus \"kafka\" {\n brokers = [\"kafka\"]\n}", 1, "host:port"},
 		"kafka without TLS":     {"bus \"kafka\" {\n brokers = [\"a:1\"]\n tls {\n ca = \"x\"\n}\n}", 3, "enabled = true"},
 		"SASL without password": {"bus \"kafka\" {\n brokers = [\"a:1\"]\n sasl {\n mechanism = \"PLAIN\"\n user = \"u\"\n}\n}", 3, "all three"},
+		"public address":        {"app \"a\" {\n driver \"sandbox\" { public_url = \"im.example:7300\" }\n}", 2, "http://im.example"},
+		"public query":          {"app \"a\" {\n driver \"sandbox\" { public_url = \"http://im.example/?a=b\" }\n}", 2, "public_url"},
 		"key missing":           {"app \"a\" {\n driver \"sandbox\" {\n url = \"ws://x:1\"\n }\n}", 2, "no usersig"},
 	} {
 		t.Run(name, func(t *testing.T) {
