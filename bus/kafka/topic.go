@@ -292,13 +292,23 @@ func (b *Bus) create(ctx context.Context, missing []*route) error {
 	return nil
 }
 
-// describe reads the settings of topics.
+// describe reads the settings of topics that are configured.
 func (b *Bus) describe(ctx context.Context, names []string) (map[string]map[string]string, error) {
+	out, err := b.settings(ctx, names, configRetention, configRetentionBytes, configMaxMessage, configMinInSync, configTimestamp, configCleanup)
+	for name, configs := range out {
+		if n, err := strconv.Atoi(configs[configMaxMessage]); err == nil {
+			b.setMaxMessage(name, n)
+		}
+	}
+	return out, err
+}
+
+// settings reads settings of topics by the names that Kafka has for them.
+func (b *Bus) settings(ctx context.Context, names []string, settings ...string) (map[string]map[string]string, error) {
 	req := &kafkago.DescribeConfigsRequest{Addr: b.conn.addr}
 	for _, name := range names {
 		req.Resources = append(req.Resources, kafkago.DescribeConfigRequestResource{
-			ResourceType: kafkago.ResourceTypeTopic, ResourceName: name,
-			ConfigNames: []string{configRetention, configRetentionBytes, configMaxMessage, configMinInSync, configTimestamp, configCleanup},
+			ResourceType: kafkago.ResourceTypeTopic, ResourceName: name, ConfigNames: settings,
 		})
 	}
 	ctx, cancel := b.conn.ask(ctx)
@@ -320,9 +330,6 @@ func (b *Bus) describe(ctx context.Context, names []string) (map[string]map[stri
 			configs[e.ConfigName] = e.ConfigValue
 		}
 		out[r.ResourceName] = configs
-		if n, err := strconv.Atoi(configs[configMaxMessage]); err == nil {
-			b.setMaxMessage(r.ResourceName, n)
-		}
 	}
 	return out, nil
 }
