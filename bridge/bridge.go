@@ -62,8 +62,10 @@ type Info struct {
 	SDKAppID uint32   `json:"sdkappid"`
 	Accounts []string `json:"accounts"`
 	// IM and Bus are addresses; Embedded says whether they are inside this process.
-	IM          string `json:"im"`
-	IMEmbedded  bool   `json:"im_embedded"`
+	IM         string `json:"im"`
+	IMEmbedded bool   `json:"im_embedded"`
+	// BusKind is "NATS" or "Kafka".
+	BusKind     string `json:"bus_kind"`
 	Bus         string `json:"bus"`
 	BusEmbedded bool   `json:"bus_embedded"`
 	HTTP        string `json:"http,omitempty"`
@@ -260,7 +262,7 @@ func (b *Bridge) describe() {
 	for _, a := range b.accounts.list {
 		b.info.Accounts = append(b.info.Accounts, string(a.user))
 	}
-	b.info.BusEmbedded, b.info.Bus = BusEmbedded(b.cfg), BusAddress(b.cfg)
+	b.info.BusKind, b.info.BusEmbedded, b.info.Bus = busKind(b.cfg), BusEmbedded(b.cfg), BusAddress(b.cfg)
 	if b.listener != nil {
 		b.info.HTTP = "http://" + b.listener.Addr().String()
 	}

@@ -17,6 +17,14 @@ func BusEmbedded(cfg *config.Config) bool {
 	return cfg.Bus.Kind == "nats" && cfg.Bus.NATS.URL == ""
 }
 
+// busKind is the kind of bus, as people write it.
+func busKind(cfg *config.Config) string {
+	if cfg.Bus.Kind == "kafka" {
+		return "Kafka"
+	}
+	return "NATS"
+}
+
 // BusAddress is where the bus is, for people: without what an address may hold
 // of secrets.
 func BusAddress(cfg *config.Config) string {

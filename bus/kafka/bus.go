@@ -64,8 +64,8 @@ var _ bus.Bus = (*Bus)(nil)
 // for brokers that cannot be reached until ctx ends, and then returns an
 // [*UnreachableError]. What waiting does not mend is returned at once: a
 // [*VersionError], [*ProtocolError], [*CertificateError], [*AuthError],
-// [*AccessError], [*ConfigError] (several are joined), or what is wrong with
-// the configuration.
+// [*AccessError], [*ConfigError] (several are joined), or what wraps
+// [ErrConfiguration].
 func Open(ctx context.Context, cfg Config) (_ *Bus, err error) {
 	cfg, err = cfg.withDefaults()
 	if err != nil {

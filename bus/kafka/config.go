@@ -259,7 +259,7 @@ func (c *Config) check() error {
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("kafka configuration: %w", err)
+		return fmt.Errorf("%w: %w", ErrConfiguration, err)
 	}
 	return nil
 }

@@ -59,7 +59,7 @@ func newConn(cfg *Config) (*conn, error) {
 	var err error
 	if cfg.TLS != nil {
 		if c.tls, err = cfg.TLS.load(); err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%w: %w", ErrConfiguration, err)
 		}
 	}
 	if s := cfg.SASL; s != nil {
@@ -72,7 +72,7 @@ func newConn(cfg *Config) (*conn, error) {
 			c.sasl, err = scram.Mechanism(scram.SHA512, s.User, s.Password)
 		}
 		if err != nil {
-			return nil, fmt.Errorf("SASL user or password: %w", err)
+			return nil, fmt.Errorf("%w: SASL user or password: %w", ErrConfiguration, err)
 		}
 	}
 	for _, r := range routes(cfg) {

@@ -16,6 +16,10 @@ import (
 	"github.com/timbridge/timbridge/bus"
 )
 
+// ErrConfiguration is wrapped by what [Open] returns when the configuration
+// itself is wrong, a file that it names included.
+var ErrConfiguration = errors.New("kafka configuration")
+
 // VersionError says that a broker is too old.
 type VersionError struct {
 	// Request is what it does not know in the version needed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -70,14 +71,14 @@ func (e *env) deadletters(ctx context.Context, from bus.Start, f func(bus.Bus, *
 	}
 	defer b.Close()
 	defer e.progress("reading the dead letters")()
-	follow, err := b.Follow(ctx, bus.DeadLetters, from)
+	dead, err := follow(ctx, cfg, b, bus.DeadLetters, from)
 	if err != nil {
 		return fmt.Errorf("follow the dead letters: %w", err)
 	}
-	defer follow.Close()
-	for !follow.CaughtUp() {
+	defer dead.Close()
+	for !dead.CaughtUp() {
 		c, cancel := context.WithTimeout(ctx, time.Second)
-		r, err := follow.Next(c)
+		r, err := dead.Next(c)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			continue
@@ -146,7 +147,7 @@ func printDeadLetter(e *env, original mapping.Original, o mapping.Outcome) error
 	if o.Command.Account != "" {
 		row("account", "%s", o.Command.Account)
 	}
-	row("read from", "%s/%d at %s", o.Position.Target, o.Position.Offset, o.Position.Time.Local().Format(time.RFC3339))
+	row("read from", "%s at %s", placeText(o.Position.Target, o.Position.Offset), o.Position.Time.Local().Format(time.RFC3339))
 	kept := ""
 	if original.Truncated {
 		kept = fmt.Sprintf(", of which the first %d are kept", len(original.Data))
@@ -157,7 +158,14 @@ func printDeadLetter(e *env, original mapping.Original, o mapping.Outcome) error
 		row("", "%q", original.Data)
 		return w.Flush()
 	}
-	row("subject", "%s", msg.Place)
+	place := "subject"
+	if strings.HasPrefix(o.Position.Target, msg.Place+"/") {
+		place = "topic"
+	}
+	row(place, "%s", msg.Place)
+	if msg.Key != nil {
+		row("key", "%s", msg.Key)
+	}
 	for _, h := range msg.Headers {
 		row(h.Name, "%s", h.Value)
 	}

@@ -342,11 +342,11 @@ func (d *doctor) bus(ctx context.Context) []finding {
 	looking.Bus.NATS.Manage, looking.Bus.Kafka.Manage = string(nats.ManageCheck), string(kafka.ManageCheck)
 	b, err := bridge.OpenBus(ctx, &looking, hclog.NewNullLogger())
 	if onlyMissing(err) && d.creates() {
-		return []finding{{Check: "bus", Verdict: pass, Detail: "can be reached; " + err.Error() + ", the first run makes what is missing", Setting: "bus"}}
+		return append(d.encryption(), finding{Check: "bus", Verdict: pass, Detail: "can be reached; " + err.Error() + ", the first run makes what is missing", Setting: "bus"})
 	}
 	if err != nil {
 		_, next := judge(err)
-		return []finding{{Check: "bus", Verdict: fail, Detail: err.Error(), Setting: "bus", Next: next}}
+		return append(d.encryption(), finding{Check: "bus", Verdict: fail, Detail: err.Error(), Setting: "bus", Next: next})
 	}
 	defer b.Close()
 	f := finding{Check: "bus", Verdict: pass, Detail: "can be reached; everything on it is there and as configured", Setting: "bus"}
@@ -354,7 +354,7 @@ func (d *doctor) bus(ctx context.Context) []finding {
 		_, next := judge(err)
 		f.Verdict, f.Detail, f.Next = fail, err.Error(), next
 	}
-	return append([]finding{f}, d.durability(ctx, b)...)
+	return append(append(d.encryption(), f), d.durability(ctx, b)...)
 }
 
 // creates says whether the bridge makes what is missing on the bus.
@@ -389,7 +389,40 @@ func (d *doctor) durability(ctx context.Context, b bus.Bus) []finding {
 			f.Verdict = warn
 		}
 	case *kafka.Bus:
-		return nil
+		said := b.Durability(ctx)
+		f.Detail, f.Next = said.Detail, said.Next
+		if !said.Kept {
+			f.Verdict = warn
+		}
 	}
 	return []finding{f}
+}
+
+// encryption says what others on the network can read of Kafka's connections.
+func (d *doctor) encryption() []finding {
+	k := &d.cfg.Bus.Kafka
+	if d.cfg.Bus.Kind != "kafka" || k.TLS.Enabled {
+		return nil
+	}
+	if k.SASL.Mechanism == "PLAIN" {
+		return []finding{{Check: "encryption", Verdict: warn, Detail: "SASL PLAIN without TLS sends the password as it is", Setting: "bus.sasl.mechanism",
+			Next: "set bus.tls { enabled = true }, or take SCRAM-SHA-512, which does not show it"}}
+	}
+	for _, address := range k.Brokers {
+		if !onLoopback(address) {
+			return []finding{{Check: "encryption", Verdict: warn, Detail: "messages go to " + address + " and back as plain text", Setting: "bus.tls.enabled",
+				Next: "set bus.tls { enabled = true }, or make sure that the network is a private one"}}
+		}
+	}
+	return nil
+}
+
+// onLoopback says that an address is this machine's own, by what is written.
+func onLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
 }

@@ -73,6 +73,8 @@ func judge(err error) (code int, hint string) {
 		return codeMissing, missing.hint
 	case errors.As(err, &mistakes):
 		return codeInput, "\"timbridge config init all.hcl\" writes a file with every setting and what it does"
+	case errors.Is(err, kafka.ErrConfiguration):
+		return codeInput, "mend the bus block of the configuration, or the files that it names"
 	case errors.As(err, &port):
 		return codeMissing, fmt.Sprintf("end what listens there, or set %s to another address", port.Setting)
 	case errors.As(err, &natsPort):
@@ -85,10 +87,10 @@ func judge(err error) (code int, hint string) {
 		return codeMissing, "is the bridge (\"timbridge run\") or the NATS server running, and is bus.url right?"
 	case errors.As(err, &streams):
 		return codeMissing, "change the configuration or the stream so that they agree, or set bus.manage = \"update\""
-	case isKafka(err):
-		return codeMissing, "" // its own text says what to do
 	case errors.As(err, &topics):
 		return codeMissing, "change the configuration or the topic so that they agree, or set bus.manage = \"update\""
+	case kafkaHint(err) != "":
+		return codeMissing, kafkaHint(err)
 	case errors.Is(err, journal.ErrLocked):
 		return codeMissing, "another process has this data directory open; end it, or use another data_dir"
 	case errors.As(err, &corrupt):
@@ -99,8 +101,10 @@ func judge(err error) (code int, hint string) {
 	return codeFailed, ""
 }
 
-// isKafka says that Kafka cannot be reached, or does not let us do what we need.
-func isKafka(err error) bool {
+// kafkaHint is the next step where Kafka cannot be reached, or does not let us do
+// what we need; empty for other errors. What is wrong, and what to ask of the
+// brokers, is in the errors themselves: this is where our side of it is written.
+func kafkaHint(err error) string {
 	var (
 		version     *kafka.VersionError
 		protocol    *kafka.ProtocolError
@@ -109,8 +113,21 @@ func isKafka(err error) bool {
 		access      *kafka.AccessError
 		away        *kafka.UnreachableError
 	)
-	return errors.As(err, &version) || errors.As(err, &protocol) || errors.As(err, &certificate) ||
-		errors.As(err, &auth) || errors.As(err, &access) || errors.As(err, &away)
+	switch {
+	case errors.As(err, &version):
+		return "upgrade the brokers, or set bus.brokers to newer ones"
+	case errors.As(err, &protocol):
+		return "check bus.brokers, bus.tls and bus.sasl in the configuration"
+	case errors.As(err, &certificate):
+		return "check bus.tls in the configuration: ca and server_name"
+	case errors.As(err, &auth):
+		return "check bus.sasl in the configuration, or bus.tls.cert and key"
+	case errors.As(err, &access):
+		return "have the right given, or set bus.sasl to a user who has it"
+	case errors.As(err, &away):
+		return "is Kafka running, and is bus.brokers right?"
+	}
+	return ""
 }
 
 // complain prints an error and returns its exit code.
@@ -146,7 +163,7 @@ func complain(w io.Writer, asJSON bool, err error) int {
 
 // noSecret turns the absence of a file that the first run makes into advice.
 func noSecret(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
+	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, kafka.ErrConfiguration) {
 		return &missingError{err: err, hint: "run \"timbridge run\" once: it makes the secrets; or start this from the same folder, with the same -config"}
 	}
 	return err

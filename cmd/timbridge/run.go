@@ -68,8 +68,8 @@ func (e *env) announce(i bridge.Info) error {
 	where := map[bool]string{true: "inside this process, ", false: ""}
 	_, err := fmt.Fprintf(e.out, `timbridge %s, journal %s in %s
   chat  sandbox %s%s, application %d, account %s
-  bus   NATS %s%s
-`, readVersion().Version, i.Journal, i.DataDir, where[i.IMEmbedded], i.IM, i.SDKAppID, strings.Join(i.Accounts, ", "), where[i.BusEmbedded], i.Bus)
+  bus   %s %s%s
+`, readVersion().Version, i.Journal, i.DataDir, where[i.IMEmbedded], i.IM, i.SDKAppID, strings.Join(i.Accounts, ", "), i.BusKind, where[i.BusEmbedded], i.Bus)
 	if err == nil && i.HTTP != "" {
 		_, err = fmt.Fprintf(e.out, "  http  %s/ready, /live, /metrics\n", i.HTTP)
 	}

@@ -47,7 +47,7 @@ func (c tailCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	defer b.Close()
-	f, err := b.Follow(ctx, bus.Stream(c.Stream), from)
+	f, err := follow(ctx, cfg, b, bus.Stream(c.Stream), from)
 	if err != nil {
 		return fmt.Errorf("follow %s: %w", c.Stream, err)
 	}
@@ -106,7 +106,7 @@ func (c tailCmd) show(e *env, r bus.Received) (printed bool, err error) {
 			return false, nil
 		}
 		return true, e.print(map[string]any{"error": r.Err.Error(), "target": r.Target, "offset": r.Offset, "time": r.Time.UTC()},
-			"%s  %s/%d: %s\n", r.Time.Local().Format(time.TimeOnly), r.Target, r.Offset, plain(r.Err.Error()))
+			"%s  %s: %s\n", r.Time.Local().Format(time.TimeOnly), placeText(string(r.Target), r.Offset), plain(r.Err.Error()))
 	}
 	name := mapping.ShortName(r.Event.Type())
 	match := len(c.Type) == 0
