@@ -171,10 +171,10 @@ func (s *Sandbox) again(conv *conversation, sender *account, first resend, msg t
 	}
 	m := &message{
 		conv: conv, sender: sender.id, tiny: sender.tiny, time: first.time,
-		seq: first.seq, rand: msg.Rand, content: content,
+		seq: first.seq, rand: msg.Rand, flags: flagsOf(msg), content: content,
 	}
 	if msg.IsOnlineMsg {
-		m.flags = flagOnline
+		m.flags |= flagOnline
 	}
 	return m
 }
