@@ -115,3 +115,18 @@ func TestResendOutlivesHistory(t *testing.T) {
 		t.Errorf("history is %+v", got)
 	}
 }
+
+// What history has let go of comes back whole: a file with its address.
+func TestResendOfAFileOutlivesHistory(t *testing.T) {
+	w := open(t, options(func(o *sandbox.Options) { o.Limits.HistoryMessages = 1 }))
+	alice := w.signIn("alice")
+	m := tim.Message{Rand: 7, Elems: []tim.Elem{tim.SoundElem{FilePath: write(t, "a.wav", []byte("tone"))}}}
+	first := alice.post(tim.C2C("bob"), m)
+	for range 3 {
+		alice.say(tim.C2C("bob"), "more")
+	}
+	again := alice.post(tim.C2C("bob"), m)
+	if a, b := first.Elems[0].(tim.SoundElem), again.Elems[0].(tim.SoundElem); a.URL == "" || b.URL != a.URL || b.FileID != a.FileID {
+		t.Errorf("it is %+v, was %+v", b, a)
+	}
+}
