@@ -37,7 +37,6 @@ func BenchmarkRounds(b *testing.B) {
 			if which == "fake" {
 				p = newFake(b)
 			} else {
-				jars(b)
 				p = newApache(b, nil)
 			}
 			cfg := testConfig(b, p.addr())

@@ -3,7 +3,6 @@
 package kafka
 
 import (
-	"syscall"
 	"testing"
 	"time"
 )
@@ -11,7 +10,6 @@ import (
 // A broker that is frozen takes requests and answers none; when it thaws, it
 // carries out all of them.
 func TestApacheFrozen(t *testing.T) {
-	jars(t)
 	p := newApache(t, nil)
 	cfg := testConfig(t, p.addr())
 	cfg.RequestTimeout = 2 * time.Second
@@ -22,8 +20,14 @@ func TestApacheFrozen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p.signal(t, syscall.SIGSTOP)
-		thaw := time.AfterFunc(8*time.Second, func() { p.signal(t, syscall.SIGCONT) })
+		if err := p.Freeze(); err != nil {
+			t.Fatal(err)
+		}
+		thaw := time.AfterFunc(8*time.Second, func() {
+			if err := p.Thaw(); err != nil {
+				t.Error(err)
+			}
+		})
 		failed := 0
 		for look := false; ; look = true {
 			if err = b.Send(t.Context(), plan, msgs, look); err == nil {

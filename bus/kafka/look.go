@@ -160,7 +160,7 @@ func (b *Bus) verify(ctx context.Context, journal string, part *bus.Part) (*bus.
 		return nil, err
 	}
 	if partition >= len(top.partitions) {
-		return &bus.Loss{Target: part.Target}, nil // made anew with fewer
+		return &bus.Loss{Target: part.Target, Gone: true}, nil // made anew with fewer
 	}
 	first, end, err := b.extent(ctx, top, partition)
 	if err != nil {

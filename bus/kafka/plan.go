@@ -85,6 +85,9 @@ func (b *Bus) Plan(ctx context.Context, msgs []bus.Message) (bus.Plan, error) {
 			topics[r.Name] = top
 		}
 		n := top.partitionOf(keyOf(m.Event))
+		if name, was, err := splitTarget(m.Target); err == nil && name == r.Name && was < len(top.parts) {
+			n = was // the partition count may have changed since
+		}
 		p := top.parts[n] - 1
 		if p < 0 {
 			p = len(plan.Parts)

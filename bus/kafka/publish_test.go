@@ -64,7 +64,7 @@ func onceEach(t testing.TB, b *Bus, n int) {
 // both runs a test on franz-go's broker and, where asked for, on a real one.
 func both(t *testing.T, run func(t *testing.T, p broker)) {
 	t.Run("fake", func(t *testing.T) { run(t, newFake(t)) })
-	t.Run("apache", func(t *testing.T) { jars(t); run(t, newApache(t, nil)) })
+	t.Run("apache", func(t *testing.T) { run(t, newApache(t, nil)) })
 }
 
 // A broker stores a batch and the connection ends before it can say so. Sent

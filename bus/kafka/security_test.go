@@ -26,6 +26,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/bus/kafka/kafkatest"
 )
 
 // certificates are an authority, a broker's certificate and a client's, as files.
@@ -90,6 +91,9 @@ func makeCertificate(t testing.TB, dir, name string, ca *x509.Certificate, caKey
 	return file, cert, key
 }
 
+// securityProtocols are what its listeners speak, by their names.
+var securityProtocols = map[string]string{"SASL_PLAINTEXT": "SASL_PLAINTEXT", "MTLS": "SSL", "SASL_SSL": "SASL_SSL", "TLS": "SSL"}
+
 // security is what a real broker asks for on its other listeners.
 type security struct {
 	certificates
@@ -98,7 +102,7 @@ type security struct {
 
 func newSecurity(t testing.TB) *security {
 	s := &security{certificates: newCertificates(t), ports: map[string]int{}}
-	for _, name := range []string{"SASL_PLAINTEXT", "MTLS", "SASL_SSL", "TLS"} {
+	for name := range securityProtocols {
 		s.ports[name] = freePort(t)
 	}
 	return s
@@ -108,12 +112,17 @@ func (s *security) at(listener string) string {
 	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.ports[listener]))
 }
 
-func (s *security) properties(t testing.TB) (listeners, protocols []string, more string) {
-	t.Helper()
+func (s *security) listeners() []kafkatest.Listener {
+	var list []kafkatest.Listener
+	for name, protocol := range securityProtocols {
+		list = append(list, kafkatest.Listener{Name: name, Protocol: protocol, Addr: s.at(name)})
+	}
+	return list
+}
+
+func (s *security) properties() string {
 	var b strings.Builder
-	for name, protocol := range map[string]string{"SASL_PLAINTEXT": "SASL_PLAINTEXT", "MTLS": "SSL", "SASL_SSL": "SASL_SSL", "TLS": "SSL"} {
-		listeners = append(listeners, name+"://"+s.at(name))
-		protocols = append(protocols, name+":"+protocol)
+	for name, protocol := range securityProtocols {
 		if strings.HasPrefix(protocol, "SASL") {
 			l := "listener.name." + strings.ToLower(name)
 			fmt.Fprintf(&b, "%s.plain.sasl.jaas.config=org.apache.kafka.common.security.plain.PlainLoginModule required user_alice=\"alice-pw\" user_bob=\"bob-pw\";\n", l)
@@ -133,7 +142,7 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 super.users=User:ANONYMOUS;User:alice;User:sam;User:tina;User:carol
 allow.everyone.if.no.acl.found=false
 `, s.broker, s.ca)
-	return listeners, protocols, b.String()
+	return b.String()
 }
 
 func (s *security) format() []string {
@@ -273,7 +282,7 @@ func TestWaysIn(t *testing.T) {
 }
 
 func TestApacheWaysIn(t *testing.T) {
-	jars(t)
+	needApache(t)
 	s := newSecurity(t)
 	p := newApache(t, s)
 	ca := &TLSConfig{CAFile: s.ca}

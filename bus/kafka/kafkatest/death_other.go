@@ -1,9 +1,9 @@
 //go:build !linux
 
-package kafka
+package kafkatest
 
 import "syscall"
 
-// diesWithUs is for Linux alone; elsewhere a test that is killed leaves its
+// diesWithUs is for Linux alone; elsewhere who is killed leaves its
 // broker behind.
 func diesWithUs() *syscall.SysProcAttr { return nil }
