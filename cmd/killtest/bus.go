@@ -12,7 +12,7 @@ import (
 
 // bus is what a consumer makes of the events, which is all that it knows.
 type bus struct {
-	ids     map[string]uint64 // where each event is
+	ids     map[string]string // where each event is
 	posts   []*post           // in the order of the stream
 	marks   map[string]int    // how often each message was posted, by its mark
 	now     map[string]*spoken
@@ -83,7 +83,7 @@ const (
 // readBus reads the events as a consumer does, one after the other.
 func readBus(events []published) *bus {
 	b := &bus{
-		ids: map[string]uint64{}, marks: map[string]int{}, now: map[string]*spoken{}, created: map[string]int{},
+		ids: map[string]string{}, marks: map[string]int{}, now: map[string]*spoken{}, created: map[string]int{},
 		tips: map[string]int{}, reports: map[string]int{}, tipped: map[string]int{}, read: map[string]int{},
 	}
 	for _, p := range events {
@@ -91,7 +91,7 @@ func readBus(events []published) *bus {
 			b.wrong = append(b.wrong, fmt.Errorf("event %s: %w", p.id, err))
 		}
 		if _, ok := b.ids[p.id]; !ok {
-			b.ids[p.id] = p.position
+			b.ids[p.id] = p.place()
 		}
 	}
 	return b

@@ -127,23 +127,24 @@ func limit(errs []error) []error {
 	return errs
 }
 
-// checkStream: each id once, and journal sequences that only rise.
+// checkStream: each id once, and journal sequences that only rise on each target.
 func (e *evidence) checkStream(name string, list []published, fault faultFunc) {
-	ids, last := map[string]uint64{}, map[string]string{}
+	ids, last := map[string]published{}, map[string]string{}
 	for _, p := range list {
 		if first, ok := ids[p.id]; ok {
-			fault("%s: id %s is there twice, at %d and %d", name, p.id, first, p.position)
+			fault("%s: id %s is there twice, at %s and %s", name, p.id, first.place(), p.place())
 		}
-		ids[p.id] = p.position
+		ids[p.id] = p
 		if p.sequence == "" || p.journal == "" {
-			fault("%s: %s at %d has no sequence", name, p.id, p.position)
+			fault("%s: %s at %s has no sequence", name, p.id, p.place())
 		}
-		if before := last[p.journal]; p.sequence <= before {
-			fault("%s: %s at %d has sequence %s after %s", name, p.id, p.position, p.sequence, before)
+		line := p.target + " " + p.journal
+		if before := last[line]; p.sequence <= before {
+			fault("%s: %s at %s has sequence %s after %s", name, p.id, p.place(), p.sequence, before)
 		}
-		last[p.journal] = p.sequence
+		last[line] = p.sequence
 		if strings.HasSuffix(p.typ, "im.unrecognized.v1") || strings.HasSuffix(p.typ, "bridge.event_refused.v1") {
-			fault("%s: %s at %d is not understood: %.300s", name, p.id, p.position, p.data)
+			fault("%s: %s at %s is not understood: %.300s", name, p.id, p.place(), p.data)
 		}
 	}
 }

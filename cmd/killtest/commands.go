@@ -3,14 +3,9 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/tim"
@@ -28,6 +23,7 @@ func talkGroup() tim.GroupID { return mapping.GroupIDFor(commandSource, talkComm
 // ordered is one command that the bus took.
 type ordered struct {
 	id   string
+	by   tim.UserID // the account that is to do it
 	verb string
 	text string      // of a send: the message's mark
 	to   tim.UserID  // of a send to a person
@@ -49,10 +45,10 @@ type ordered struct {
 	hopeless bool
 }
 
-// orders publishes commands as a stranger would: with the NATS client alone,
-// in structured JSON, each until the server has acknowledged it.
+// orders publishes commands as a stranger would: in structured JSON, each until
+// the bus has acknowledged it.
 type orders struct {
-	js  jetstream.JetStream
+	bus stranger
 	rng *rand.Rand
 	all bool      // all that a command can be, not only some
 	at  *fileHost // where files are
@@ -70,7 +66,6 @@ type orders struct {
 	// there, and sends that may be revoked.
 	groups    []madeGroup
 	revocable []ordered
-	looked    uint64
 }
 
 type madeGroup struct {
@@ -79,50 +74,23 @@ type madeGroup struct {
 	next int // what happens to it next
 }
 
-func connect(ctx context.Context, port int, token string) (*nats.Conn, jetstream.JetStream, error) {
-	for {
-		nc, err := nats.Connect(fmt.Sprintf("nats://127.0.0.1:%d", port), nats.Token(token), nats.MaxReconnects(-1),
-			nats.ReconnectWait(50*time.Millisecond), nats.Timeout(2*time.Second), nats.PingInterval(time.Second))
-		if err == nil {
-			js, err := jetstream.New(nc)
-			return nc, js, err
-		}
-		if ctx.Err() != nil {
-			return nil, nil, errors.Join(err, ctx.Err())
-		}
-		wait(ctx, 50*time.Millisecond)
-	}
-}
-
 // publish puts one command on the bus. It ends with an error only when ctx ends.
 func (o *orders) publish(ctx context.Context, c ordered, data any) error {
 	body, err := json.Marshal(map[string]any{
 		"specversion": "1.0", "id": c.id, "source": commandSource, "type": "io.timbridge.command." + c.verb + ".v1",
 		"time": time.Now().UTC().Format(time.RFC3339Nano), "datacontenttype": "application/json",
-		"timaccount": bridgeUser, "data": data,
+		"timaccount": c.by, "data": data,
 	})
 	if err != nil {
 		return err
 	}
-	msg := nats.NewMsg("tim.commands." + string(bridgeUser) + "." + c.verb)
-	msg.Header.Set("content-type", "application/cloudevents+json")
-	msg.Header.Set(nats.MsgIdHdr, commandSource+"/"+c.id)
-	msg.Data = body
-	for {
-		one, cancel := context.WithTimeout(ctx, 2*time.Second)
-		_, err := o.js.PublishMsg(one, msg)
-		cancel()
-		if err == nil {
-			o.mu.Lock()
-			o.taken = append(o.taken, c)
-			o.mu.Unlock()
-			return nil
-		}
-		if ctx.Err() != nil {
-			return errors.Join(err, ctx.Err())
-		}
-		wait(ctx, 50*time.Millisecond)
+	if err := o.bus.publish(ctx, c, body); err != nil {
+		return err
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.taken = append(o.taken, c)
+	return nil
 }
 
 // run publishes at a rate until stop is closed; a command under way is
@@ -154,24 +122,16 @@ func (o *orders) run(ctx context.Context, rate float64, stop <-chan struct{}) er
 func (o *orders) learn(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
 	defer cancel()
-	stream, err := o.js.Stream(ctx, "tim-outcomes")
-	if err != nil {
-		return
-	}
+	list := o.bus.news(ctx, 40)
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	given := map[string]ordered{}
 	for _, c := range o.taken[max(0, len(o.taken)-2000):] {
 		given[c.id] = c
 	}
-	for range 40 {
-		m, err := stream.GetMsg(ctx, o.looked+1)
-		if err != nil {
-			return
-		}
-		o.looked = m.Sequence
+	for _, data := range list {
 		var out outcome
-		if json.Unmarshal(m.Data, &out) != nil || out.Result == nil {
+		if json.Unmarshal(data, &out) != nil || out.Result == nil {
 			continue
 		}
 		switch c := given[out.Command.ID]; {

@@ -37,11 +37,24 @@ app "test" {
 `, filepath.Join(h.dir, "im"), appID, h.imPort, h.key, h.imToken, h.delivery)
 }
 
-func (h *house) bridgeConfig() string {
-	bus := fmt.Sprintf(`url   = "nats://127.0.0.1:%d"`, h.busPort)
-	if h.busInside() {
-		bus = fmt.Sprintf(`listen = "127.0.0.1:%d"`, h.busPort)
+func (h *house) busConfig() string {
+	if h.kafka != nil {
+		return fmt.Sprintf(`bus "kafka" {
+  brokers    = [%q]
+  partitions = %d
+}`, h.kafka.Addr(), kafkaPartitions)
 	}
+	address := fmt.Sprintf(`url = "nats://127.0.0.1:%d"`, h.busPort)
+	if h.busInside() {
+		address = fmt.Sprintf(`listen = "127.0.0.1:%d"`, h.busPort)
+	}
+	return fmt.Sprintf(`bus "nats" {
+  %s
+  token = %q
+}`, address, h.busToken)
+}
+
+func (h *house) bridgeConfig() string {
 	im := fmt.Sprintf(`url       = "ws://127.0.0.1:%d"`, h.imPort)
 	if h.imInside() {
 		im = fmt.Sprintf("listen    = \"127.0.0.1:%d\"\n    delivery  = %q\n    rate_limits = false", h.imPort, h.delivery)
@@ -63,10 +76,7 @@ app "test" {
     watch_status = [%q, %q, %q]
   }
 }
-bus "nats" {
-  %s
-  token = %q
-}
+%s
 journal {
   # Small and short, so that snapshots and deletions happen while it is killed.
   segment_bytes     = "1MiB"
@@ -87,12 +97,15 @@ policy {
   media_private = true
 }
 http { listen = "127.0.0.1:%d" }
-`, h.bridgeDir(), appID, im, h.key, h.imToken, bridgeUser, people[0], people[1], people[2], bus, h.busToken, space, h.files.address(), h.http)
+`, h.bridgeDir(), appID, im, h.key, h.imToken, bridgeUser, people[0], people[1], people[2], h.busConfig(), space, h.files.address(), h.http)
 }
 
 // configure writes the configurations and makes the processes.
 func (h *house) configure() error {
-	files := map[string]string{"nats.conf": h.natsConfig(), "sandbox.hcl": h.sandboxConfig(), "bridge.hcl": h.bridgeConfig()}
+	files := map[string]string{"sandbox.hcl": h.sandboxConfig(), "bridge.hcl": h.bridgeConfig()}
+	if h.bus == "nats" {
+		files["nats.conf"] = h.natsConfig()
+	}
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(h.dir, name), []byte(text), 0o600); err != nil {
 			return err
@@ -105,8 +118,11 @@ func (h *house) configure() error {
 		h.logs = append(h.logs, f)
 		return f
 	}
-	if !h.busInside() {
-		h.nats = &process{name: "nats-server", path: h.server, args: []string{"-c", filepath.Join(h.dir, "nats.conf")}, log: open("nats")}
+	if !h.busInside() && h.kafka == nil {
+		h.broker = &process{name: "nats-server", path: h.server, args: []string{"-c", filepath.Join(h.dir, "nats.conf")}, log: open("nats")}
+	}
+	if h.kafka != nil {
+		h.broker = &process{name: "kafka", path: "java", args: h.kafka.Args(), log: open("kafka")}
 	}
 	if !h.imInside() {
 		h.sandbox = &process{name: "sandbox", path: h.binary, args: []string{"sandbox", "-config", filepath.Join(h.dir, "sandbox.hcl")}, log: open("sandbox")}

@@ -17,6 +17,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/timbridge/timbridge/bus/kafka/kafkatest"
 )
 
 const appID = 1400000000
@@ -27,11 +29,13 @@ type house struct {
 	key, imToken, busToken string
 	imPort, busPort, http  int
 
-	nats, sandbox, bridge, sender *process
-	logs                          []*os.File
-	volume                        *volume // the bridge's, where it is to be filled
-	senderIn                      io.WriteCloser
-	senderOut                     *os.File
+	broker, sandbox, bridge, sender *process
+	// kafka is the broker where it is one of Kafka's.
+	kafka     *kafkatest.Broker
+	logs      []*os.File
+	volume    *volume // the bridge's, where it is to be filled
+	senderIn  io.WriteCloser
+	senderOut *os.File
 
 	files *fileHost // of what commands say is to be fetched
 	away  watch
@@ -70,7 +74,11 @@ func newHouse(ctx context.Context, s settings) (*house, error) {
 			return nil, err
 		}
 	}
-	if h.server == "" {
+	if h.bus == "kafka" {
+		if err := h.makeKafka(ctx); err != nil {
+			return nil, err
+		}
+	} else if h.server == "" {
 		h.server = filepath.Join(h.dir, "nats-server")
 		if err := build(ctx, "github.com/nats-io/nats-server/v2", h.server); err != nil {
 			return nil, err
@@ -105,7 +113,7 @@ func freePort() (int, error) {
 // others are the processes beside the sender, in the order of their start.
 func (h *house) others() []*process {
 	var list []*process
-	for _, p := range []*process{h.nats, h.sandbox, h.bridge} {
+	for _, p := range []*process{h.broker, h.sandbox, h.bridge} {
 		if p != nil { // else it is inside the bridge
 			list = append(list, p)
 		}
@@ -118,8 +126,8 @@ func (h *house) process(name string) *process {
 	switch name {
 	case "sandbox":
 		return h.sandbox
-	case "nats":
-		return h.nats
+	case "bus", "nats", "kafka":
+		return h.broker
 	}
 	return h.bridge
 }
@@ -272,7 +280,7 @@ func (h *house) close() error {
 		errs = append(errs, h.sender.kill())
 	}
 	for _, p := range slices.Backward(h.others()) {
-		errs = append(errs, p.stop(20*time.Second))
+		errs = append(errs, p.stop(time.Minute))
 	}
 	errs = append(errs, h.files.close())
 	for _, f := range h.logs {

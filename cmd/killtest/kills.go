@@ -31,6 +31,13 @@ func (h *house) killAll(ctx context.Context, rng *rand.Rand) error {
 			if err := p.start(); err != nil {
 				return err
 			}
+			// A Kafka takes seconds to come up, in which there is nothing to kill
+			// but its start.
+			if p == h.broker && rng.IntN(8) > 0 {
+				if err := h.awaitBroker(ctx); err != nil {
+					return err
+				}
+			}
 		}
 		if (i+1)%10 == 0 {
 			fmt.Printf("killed %d times\n", i+1)
@@ -38,7 +45,7 @@ func (h *house) killAll(ctx context.Context, rng *rand.Rand) error {
 	}
 	// A while of peace under load, in which all comes back by itself; and what
 	// a service that forgets pushes then is not to be missing.
-	if err := h.awaitReady(ctx, 30*time.Second); err != nil || h.delivery == "ack" {
+	if err := errors.Join(h.awaitBroker(ctx), h.awaitReady(ctx, 30*time.Second)); err != nil || h.delivery == "ack" {
 		return err
 	}
 	wait(ctx, awayAfter+3*time.Second)

@@ -1,7 +1,7 @@
 // Command killtest proves timbridge's promises under kill -9.
 //
-// It runs a sender, the IM sandbox, a NATS server and the bridge as processes
-// of their own, the bridge being the built binary, under load in both
+// It runs a sender, the IM sandbox, the bus (a NATS server, or with -bus kafka
+// an Apache Kafka) and the bridge as processes of their own, the bridge being the built binary, under load in both
 // directions: people talk in chat, and commands are published on the bus.
 // People send every element there is, files among them, to the bridge and in
 // groups of every type; they modify and recall what they said, tell that they
@@ -35,6 +35,7 @@
 //
 //	go run ./cmd/killtest -kills 100 -delivery push
 //	go run ./cmd/killtest -victim bridge,nats -kills 20
+//	go run ./cmd/killtest -bus kafka -victim bus -kills 20
 //	go run ./cmd/killtest -mix text -kills 20
 //	go run ./cmd/killtest -steps all -each 10
 //	go run ./cmd/killtest -outage bus -for 60s -how stop
@@ -66,12 +67,14 @@ type settings struct {
 	dir      string
 	binary   string
 	server   string
+	bus      string // the kind
 	delivery string
 	mix      string
 	rate     float64
 	seed     uint64
 	settle   time.Duration
 	keep     bool
+	fetch    bool // only what -bus kafka needs
 
 	// The trouble: kills of the victims, or the bridge's own end at steps, or
 	// an outage, or a full volume.
@@ -101,7 +104,11 @@ func main() {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := test(ctx, s); err != nil {
+	do := test
+	if s.fetch {
+		do = func(ctx context.Context, _ settings) error { return fetchKafka(ctx) }
+	}
+	if err := do(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "killtest: FAILED:", err)
 		var lacks *lacksError
 		if errors.As(err, &lacks) {
@@ -125,7 +132,8 @@ func parse(args []string) (settings, error) {
 	f.StringVar(&s.binary, "timbridge", "", "the timbridge binary; default: built")
 	f.StringVar(&s.server, "nats-server", "", "the nats-server binary; default: built from the module's own dependency")
 	f.StringVar(&s.delivery, "delivery", "ack", "the sandbox's way of reporting: ack or push")
-	f.StringVar(&victims, "victim", "bridge", "who is killed: bridge, sandbox, nats, or several separated by commas")
+	f.StringVar(&s.bus, "bus", "nats", "the bus: nats or kafka, an Apache Kafka that Maven fetches once; needs Java")
+	f.StringVar(&victims, "victim", "bridge", "who is killed: bridge, sandbox, bus (or nats, or kafka), or several separated by commas")
 	f.IntVar(&s.kills, "kills", 10, "how often, at random moments")
 	f.StringVar(&names, "steps", "", "named steps at which the bridge ends itself, separated by commas, or all; then -kills is not used")
 	f.IntVar(&s.each, "each", 1, "how often at each step")
@@ -138,6 +146,7 @@ func parse(args []string) (settings, error) {
 	f.Float64Var(&s.rate, "rate", 200, "messages a second, and commands a second")
 	f.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "seed of everything random")
 	f.DurationVar(&s.settle, "settle", 2*time.Minute, "how long everything may take to arrive after the last trouble")
+	f.BoolVar(&s.fetch, "fetch", false, "only fetch what -bus kafka needs; ends with code 3 where that cannot be had")
 	f.BoolVar(&s.keep, "keep", false, "keep the folder")
 	if err := f.Parse(args); err != nil {
 		return s, err
@@ -159,6 +168,7 @@ func parse(args []string) (settings, error) {
 		of          []string
 	}{
 		{"delivery", s.delivery, []string{"ack", "push"}},
+		{"bus", s.bus, []string{"nats", "kafka"}},
 		{"mix", s.mix, []string{"all", "text"}},
 		{"outage", s.outage, []string{"", "bus", "im"}},
 		{"how", s.how, []string{"stop", "kill"}},
@@ -168,7 +178,7 @@ func parse(args []string) (settings, error) {
 		choices = append(choices, struct {
 			flag, value string
 			of          []string
-		}{"victim", v, []string{"bridge", "sandbox", "nats"}})
+		}{"victim", v, []string{"bridge", "sandbox", "bus", s.bus}})
 	}
 	for _, c := range choices {
 		if !slices.Contains(c.of, c.value) {
@@ -177,6 +187,9 @@ func parse(args []string) (settings, error) {
 	}
 	if s.outage != "" && s.fill != "" {
 		return s, errors.New("-outage and -fill are two tests")
+	}
+	if s.bus == "kafka" && s.fill != "" && s.fill != "apart" {
+		return s, fmt.Errorf("-fill is %q; a Kafka is never part of the bridge", s.fill)
 	}
 	return s, nil
 }
@@ -194,7 +207,7 @@ func (s *settings) trouble() string {
 	case s.fill == "embedded":
 		return fmt.Sprintf("volume full for %s, NATS embedded on it", s.lasts)
 	case s.fill != "":
-		return fmt.Sprintf("volume full for %s, NATS elsewhere", s.lasts)
+		return fmt.Sprintf("volume full for %s, the bus elsewhere", s.lasts)
 	case len(s.steps) > 0:
 		return fmt.Sprintf("bridge killed %d times at each of %s", s.each, strings.Join(s.steps, ", "))
 	}

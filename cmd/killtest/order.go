@@ -23,7 +23,7 @@ func (o *orders) next() (ordered, any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.number++
-	c := ordered{id: fmt.Sprintf("c%d", o.number)}
+	c := ordered{id: fmt.Sprintf("c%d", o.number), by: bridgeUser}
 	someone := people[o.rng.IntN(len(people))]
 	switch n := o.rng.IntN(100); {
 	case n < 5 && len(o.revocable) > 0:

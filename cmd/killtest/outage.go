@@ -19,7 +19,7 @@ const (
 
 // endure takes the bus or the IM service away for a while.
 func (h *house) endure(ctx context.Context) error {
-	p, reason := h.nats, "bus"
+	p, reason := h.broker, "bus"
 	if h.outage == "im" {
 		p, reason = h.sandbox, "account "+string(bridgeUser)
 	}
@@ -27,7 +27,12 @@ func (h *house) endure(ctx context.Context) error {
 	began := time.Now()
 	away, back := p.freeze, p.thaw
 	if h.how == "kill" {
-		away, back = p.kill, func() error { return p.start() }
+		away, back = p.kill, func() error {
+			if err := p.start(); err != nil || p != h.broker {
+				return err
+			}
+			return h.awaitBroker(ctx)
+		}
 	}
 	if err := away(); err != nil {
 		return err

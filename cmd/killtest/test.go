@@ -11,8 +11,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 )
 
 // test is one whole run.
@@ -45,18 +43,23 @@ func test(ctx context.Context, s settings) (err error) {
 		if err := p.start(); err != nil {
 			return err
 		}
+		if p == h.broker {
+			if err := h.awaitBroker(ctx); err != nil {
+				return err
+			}
+		}
 	}
-	nc, js, err := connect(ctx, h.busPort, h.busToken)
+	bus, err := h.connect(ctx)
 	if err != nil {
 		return err
 	}
-	defer nc.Close()
+	defer bus.close()
 	if err := h.awaitReady(ctx, 30*time.Second); err != nil {
 		return err
 	}
 	fmt.Printf("ready after %s; %s, delivery %q, seed %d\n", time.Since(started).Round(time.Millisecond), s.trouble(), s.delivery, s.seed)
 
-	o := &orders{js: js, rng: rand.New(rand.NewPCG(s.seed, 1)), all: s.all(), at: h.files, unread: h.unreadOne, asks: h.asks}
+	o := &orders{bus: bus, rng: rand.New(rand.NewPCG(s.seed, 1)), all: s.all(), at: h.files, unread: h.unreadOne, asks: h.asks}
 	if err := h.makeTalk(ctx, o); err != nil {
 		return err
 	}
@@ -88,7 +91,7 @@ func test(ctx context.Context, s settings) (err error) {
 		return err
 	}
 	settling := time.Now()
-	e, err := h.settled(ctx, js, o)
+	e, err := h.settled(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -137,7 +140,7 @@ func (h *house) makeTalk(ctx context.Context, o *orders) error {
 	for _, p := range people {
 		members = append(members, map[string]string{"user_id": string(p)})
 	}
-	err := o.publish(ctx, ordered{id: talkCommand, verb: "group.create", in: talkGroup()},
+	err := o.publish(ctx, ordered{id: talkCommand, by: bridgeUser, verb: "group.create", in: talkGroup()},
 		map[string]any{"group_type": "public", "name": "talk", "members": members})
 	if err != nil {
 		return err
@@ -155,7 +158,7 @@ func (h *house) enterRoom(ctx context.Context, o *orders) error {
 		return err
 	}
 	const command = "enter"
-	if err := o.publish(ctx, ordered{id: command, verb: "group.join", in: liveRoom}, map[string]any{"group_id": liveRoom}); err != nil {
+	if err := o.publish(ctx, ordered{id: command, by: bridgeUser, verb: "group.join", in: liveRoom}, map[string]any{"group_id": liveRoom}); err != nil {
 		return err
 	}
 	return o.awaitSuccess(ctx, command)
@@ -165,7 +168,7 @@ func (h *house) enterRoom(ctx context.Context, o *orders) error {
 func (o *orders) awaitSuccess(ctx context.Context, command string) error {
 	const limit = 30 * time.Second
 	for deadline := time.Now().Add(limit); time.Now().Before(deadline); wait(ctx, 20*time.Millisecond) {
-		list, err := readStream(ctx, o.js, "tim-outcomes")
+		list, err := o.bus.read(ctx, "outcomes")
 		if err != nil {
 			return err
 		}
@@ -184,11 +187,11 @@ func (o *orders) awaitSuccess(ctx context.Context, command string) error {
 }
 
 // settled waits until everything that is still to come has come.
-func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) (*evidence, error) {
+func (h *house) settled(ctx context.Context, o *orders) (*evidence, error) {
 	e := &evidence{delivery: h.delivery, deeds: h.deeds, taken: o.taken}
 	deadline := time.Now().Add(h.settle)
 	for {
-		if err := e.read(ctx, js); err != nil {
+		if err := e.read(ctx, o.bus); err != nil {
 			return nil, err
 		}
 		if e.complete() || time.Now().After(deadline) {
@@ -198,7 +201,7 @@ func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) 
 	}
 	// Whatever would come twice, or too late, comes within a little while.
 	wait(ctx, 3*time.Second)
-	if err := e.read(ctx, js); err != nil {
+	if err := e.read(ctx, o.bus); err != nil {
 		return nil, err
 	}
 	if err := h.ask(ctx, e); err != nil {
@@ -208,14 +211,14 @@ func (h *house) settled(ctx context.Context, js jetstream.JetStream, o *orders) 
 }
 
 // read reads what is on the bus.
-func (e *evidence) read(ctx context.Context, js jetstream.JetStream) (err error) {
-	if e.events, err = readStream(ctx, js, "tim-events"); err != nil {
+func (e *evidence) read(ctx context.Context, bus stranger) (err error) {
+	if e.events, err = bus.read(ctx, "events"); err != nil {
 		return err
 	}
-	if e.outcomes, err = readStream(ctx, js, "tim-outcomes"); err != nil {
+	if e.outcomes, err = bus.read(ctx, "outcomes"); err != nil {
 		return err
 	}
-	if e.deadLetters, err = readStream(ctx, js, "tim-deadletters"); err != nil {
+	if e.deadLetters, err = bus.read(ctx, "deadletters"); err != nil {
 		return err
 	}
 	return e.index()
