@@ -33,6 +33,7 @@ type cli struct {
 	DeadLetter deadletterCmd `cmd:"" name:"deadletter" help:"Look at commands that were given up, and send them again."`
 	Journal    journalCmd    `cmd:"" help:"Look into the journal, and repair it."`
 	Doctor     doctorCmd     `cmd:"" help:"Check configuration, disk, bus and IM service, and say what to do."`
+	Health     healthCmd     `cmd:"" help:"Say whether the bridge, or the sandbox, that runs here is ready: for health checks."`
 	Usersig    usersigCmd    `cmd:"" help:"Sign and verify UserSigs."`
 	Schema     schemaCmd     `cmd:"" help:"List, show and use the JSON Schemas of events and commands."`
 	ConfigCmd  configCmd     `cmd:"" name:"config" help:"Check, show and write the configuration."`
