@@ -37,6 +37,11 @@ type Message struct {
 	Sequence uint64
 	// Event is the CloudEvent, with its timbridge and sequence attributes set.
 	Event *event.Event
+	// Target is where the message was stored before, and lost: it is planned
+	// for that target again, however messages are spread by now, unless there
+	// is none any more, or the bus itself decides by what the message is. It is
+	// empty for a message that was never published.
+	Target Target
 }
 
 // Part is what one target gets of a round.
@@ -74,6 +79,9 @@ type Loss struct {
 	// what was published to the target after it is to be sent again. It is 0
 	// when nothing of ours is there (a target made anew).
 	After uint64
+	// Gone says that there is no such target any more: a topic was made anew
+	// with fewer partitions.
+	Gone bool
 }
 
 // Publisher carries rounds of messages to the bus. One goroutine uses it.

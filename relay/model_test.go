@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 
 	"github.com/timbridge/timbridge/bus"
@@ -22,6 +23,7 @@ type modelBus struct {
 	reconnect chan struct{}
 	tooLarge  map[uint64]bool
 	looks     int
+	events    uint64 // partitions of the events topic
 }
 
 type modelTarget struct {
@@ -40,7 +42,7 @@ var errModel = errors.New("the model bus fails here")
 func newModelBus(seed uint64) *modelBus {
 	return &modelBus{
 		rng: rand.New(rand.NewPCG(seed, 1)), targets: map[bus.Target]*modelTarget{},
-		reconnect: make(chan struct{}, 1), tooLarge: map[uint64]bool{},
+		reconnect: make(chan struct{}, 1), tooLarge: map[uint64]bool{}, events: 3,
 	}
 }
 
@@ -50,7 +52,17 @@ func (b *modelBus) targetOf(m bus.Message) bus.Target {
 	if m.Stream != bus.Events {
 		return bus.Target(m.Stream)
 	}
-	return bus.Target(fmt.Sprintf("events/%d", m.Sequence%3))
+	if m.Target != "" && !b.gone(m.Target) {
+		return m.Target
+	}
+	return bus.Target(fmt.Sprintf("events/%d", m.Sequence%b.events))
+}
+
+// gone says that the events topic has no such partition any more.
+func (b *modelBus) gone(t bus.Target) bool {
+	var n uint64
+	_, err := fmt.Sscanf(string(t), "events/%d", &n)
+	return err == nil && n >= b.events
 }
 
 func (b *modelBus) target(t bus.Target) *modelTarget {
@@ -96,7 +108,7 @@ func (b *modelBus) Send(_ context.Context, plan bus.Plan, msgs []bus.Message, lo
 		}
 	}
 	for _, p := range plan.Parts {
-		if b.fails() {
+		if b.fails() || b.gone(p.Target) {
 			return errModel
 		}
 		t := b.target(p.Target)
@@ -137,6 +149,10 @@ func (b *modelBus) Verify(_ context.Context, _ string, parts []bus.Part) ([]bus.
 	}
 	var out []bus.Loss
 	for _, p := range parts {
+		if b.gone(p.Target) {
+			out = append(out, bus.Loss{Target: p.Target, Gone: true})
+			continue
+		}
 		t := b.target(p.Target)
 		if p.Incarnation == fmt.Sprint(t.incarnation) && t.end() >= p.End+uint64(len(p.Sequences)) {
 			continue
@@ -177,6 +193,22 @@ func (b *modelBus) makeAnew(t bus.Target) {
 	defer b.mu.Unlock()
 	b.targets[t] = &modelTarget{incarnation: b.target(t).incarnation + 1}
 	b.signal()
+}
+
+// spread changes how many partitions the events topic has. Fewer are to be had
+// only of a topic made anew.
+func (b *modelBus) spread(events uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if events < b.events {
+		for t := range b.targets {
+			if strings.HasPrefix(string(t), "events/") {
+				b.targets[t] = &modelTarget{incarnation: b.targets[t].incarnation + 1}
+			}
+		}
+		b.signal()
+	}
+	b.events = events
 }
 
 func (b *modelBus) signal() {

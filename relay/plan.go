@@ -26,6 +26,8 @@ type planBody struct {
 	// Refill says what is still owed to targets that lost their tail. It is
 	// the whole list each time; empty means that nothing is owed.
 	Refill []refill `json:"refill,omitempty"`
+	// Gone are targets that are no more, whose last parts are forgotten.
+	Gone []bus.Target `json:"gone,omitempty"`
 	// Carried are last parts of targets that have had nothing for long,
 	// restated so that their old plan entries need not be kept.
 	Carried []partBody `json:"carried,omitempty"`

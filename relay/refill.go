@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/journal"
 )
 
 // verify asks every target for the last part it is known to have been given,
@@ -19,9 +21,13 @@ func (r *Relay) verify(ctx context.Context) error {
 	}
 	cur, stored := r.state.current, r.stored
 	r.mu.Unlock()
-	if cur != nil && stored {
+	unsent := map[bus.Target]bool{} // targets that are asked only whether they are there
+	if cur != nil {
 		for _, p := range cur.Parts {
-			last[p.Target] = p
+			if _, ok := last[p.Target]; !stored && ok {
+				continue
+			}
+			last[p.Target], unsent[p.Target] = p, !stored
 		}
 	}
 	var parts []bus.Part
@@ -34,6 +40,7 @@ func (r *Relay) verify(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("verify what was published: %w", err)
 		}
+		losses = slices.DeleteFunc(losses, func(l bus.Loss) bool { return unsent[l.Target] && !l.Gone })
 		if losses = r.news(losses); len(losses) > 0 {
 			if err := r.owe(ctx, *cur, losses); err != nil {
 				return err
@@ -72,7 +79,11 @@ func (r *Relay) owe(ctx context.Context, cur planBody, losses []bus.Loss) error 
 			"target", l.Target, "after_position", l.After)
 		next.Refill = slices.DeleteFunc(next.Refill, func(f refill) bool { return f.Target == l.Target })
 		next.Refill = append(next.Refill, refill{Target: l.Target, After: l.After, Until: cur.Through})
+		if l.Gone {
+			next.Gone = append(next.Gone, l.Target)
+		}
 	}
+	r.places = nil
 	look, messages := r.look, r.messages
 	if err := r.write(ctx, next, messages); err != nil {
 		return err
@@ -88,48 +99,159 @@ func (r *Relay) owe(ctx context.Context, cur planBody, losses []bus.Loss) error 
 	return nil
 }
 
-// refill pays the first target that is owed something its next messages.
+// refill pays all that is owed its next messages, in the order of the journal,
+// each to the target that had it.
 func (r *Relay) refill(ctx context.Context, owed []refill) error {
-	first := owed[0]
-	from := max(first.After+1, r.journal.First())
-	if from > first.After+1 {
-		r.log.Error("the journal no longer holds all that a target lost",
-			"target", first.Target, "missing_from", first.After+1, "missing_through", from-1)
-	}
-	rest := slices.Clone(owed)
-	body := planBody{Through: r.current().Through}
-	var messages []bus.Message
-	for len(body.Parts) == 0 && from <= first.Until {
-		next, err := r.readRound(ctx, from, first.Until)
+	if r.places == nil {
+		p, err := r.readPlaces(ctx, owed)
 		if err != nil {
-			return fatal("read the journal: %w", err)
+			return err
 		}
-		rest[0].After, from = next.through, next.through+1
-		if len(next.messages) == 0 {
-			continue
+		r.places = p
+	}
+	from, until := uint64(math.MaxUint64), uint64(0)
+	for _, f := range owed {
+		if first := r.journal.First(); f.After+1 < first {
+			r.log.Error("the journal no longer holds all that a target lost",
+				"target", f.Target, "missing_from", f.After+1, "missing_through", first-1)
 		}
+		from, until = min(from, max(f.After+1, r.journal.First())), max(until, f.Until)
+	}
+	next, err := r.readOwed(ctx, owed, from, until)
+	if err != nil {
+		return err
+	}
+	body := planBody{Through: r.current().Through}
+	if len(next.messages) > 0 {
 		plan, err := r.pub.Plan(ctx, next.messages)
 		if err != nil {
 			return fmt.Errorf("plan a refill: %w", err)
 		}
 		for _, p := range plan.Parts {
-			if p.Target == first.Target {
-				body.Parts = []partBody{partOf(p)}
+			body.Parts = append(body.Parts, partOf(p))
+		}
+	}
+	for _, f := range owed {
+		if f.After = max(f.After, next.through); f.After < f.Until {
+			body.Refill = append(body.Refill, f)
+		}
+	}
+	r.mu.Lock()
+	r.stats.Refilled += uint64(len(next.messages))
+	r.mu.Unlock()
+	return r.write(ctx, body, next.messages)
+}
+
+// readOwed reads a round of what is owed in [from, until], all of which is in
+// the journal.
+func (r *Relay) readOwed(ctx context.Context, owed []refill, from, until uint64) (round, error) {
+	next := round{messages: []bus.Message{}, through: from - 1}
+	reader := r.journal.Read(from)
+	defer reader.Close()
+	for next.through < until && len(next.messages) < r.cfg.RoundMessages && next.bytes < r.cfg.RoundBytes {
+		entries, err := reader.Next(ctx, r.cfg.RoundMessages-len(next.messages), r.cfg.RoundBytes-next.bytes)
+		if err != nil {
+			return next, journalError(ctx, err)
+		}
+		for _, e := range entries {
+			if e.Position > until {
+				next.through = until
+				break
+			}
+			next.through = e.Position
+			i := slices.IndexFunc(owed, func(f refill) bool {
+				return f.After < e.Position && e.Position <= f.Until && r.places.at(e.Position) == f.Target
+			})
+			if i < 0 {
+				continue
+			}
+			m, err := r.message(e)
+			if err != nil {
+				return next, fatal("read the journal: %w", err)
+			}
+			m.Target = owed[i].Target
+			next.messages = append(next.messages, m)
+			next.bytes += len(e.Body)
+		}
+	}
+	return next, nil
+}
+
+// journalError is an error of reading the journal, which ends the relay unless
+// that was ending already.
+func journalError(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return fatal("read the journal: %w", err)
+}
+
+// places says which target each message of a stretch of the journal was planned
+// for: not what the bus would choose for it by now, since partitions may have
+// been added, or routes changed.
+type places struct {
+	from    uint64
+	targets []bus.Target
+	index   []uint16 // of a target and 1, by position less from; 0 is none of them
+}
+
+// readPlaces reads from the plans where the messages that may be owed are. The
+// last plan that names a message says so: a target that was no more had its
+// messages sent elsewhere.
+func (r *Relay) readPlaces(ctx context.Context, owed []refill) (*places, error) {
+	p := &places{from: math.MaxUint64}
+	until := uint64(0)
+	for _, f := range owed {
+		p.targets = append(p.targets, f.Target)
+		p.from, until = min(p.from, f.After+1), max(until, f.Until)
+	}
+	p.from = max(p.from, r.journal.First())
+	if until < p.from {
+		return p, nil
+	}
+	p.index = make([]uint16, until-p.from+1)
+	r.mu.Lock()
+	last := r.state.position // of the last plan
+	r.mu.Unlock()
+	reader := r.journal.Read(p.from)
+	defer reader.Close()
+	for at := uint64(0); at < last; {
+		entries, err := reader.Next(ctx, r.cfg.RoundMessages, r.cfg.RoundBytes)
+		if err != nil {
+			return nil, journalError(ctx, err)
+		}
+		for _, e := range entries {
+			if at = e.Position; e.Kind != journal.KindPlan || at > last {
+				continue
+			}
+			plan, err := decodePlan(e.Body)
+			if err != nil {
+				return nil, fatal("plan at position %d: %w", at, err)
+			}
+			for _, part := range plan.Parts {
+				p.note(part)
 			}
 		}
-		messages = next.messages
 	}
-	if from > first.Until {
-		rest = rest[1:]
+	return p, nil
+}
+
+func (p *places) note(part partBody) {
+	target := uint16(slices.Index(p.targets, part.Target) + 1)
+	for _, run := range part.Runs {
+		end := min(run[0]+run[1], p.from+uint64(len(p.index)))
+		for s := max(run[0], p.from); s < end; s++ {
+			p.index[s-p.from] = target
+		}
 	}
-	body.Refill = rest
-	messages = slices.DeleteFunc(messages, func(m bus.Message) bool {
-		return len(body.Parts) == 0 || !body.Parts[0].has(m.Sequence)
-	})
-	r.mu.Lock()
-	r.stats.Refilled += uint64(len(messages))
-	r.mu.Unlock()
-	return r.write(ctx, body, messages)
+}
+
+// at is the target of a message; "" where it is none that is owed anything.
+func (p *places) at(sequence uint64) bus.Target {
+	if i := sequence - p.from; sequence >= p.from && i < uint64(len(p.index)) && p.index[i] > 0 {
+		return p.targets[p.index[i]-1]
+	}
+	return ""
 }
 
 // carried restates last parts whose plan entry lies far behind.

@@ -135,6 +135,7 @@ type Relay struct {
 	verified bool
 	look     bool
 	messages []bus.Message // of the current plan, nil until read
+	places   *places       // of what is owed, nil until read
 	failures int
 	logged   time.Time
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -243,6 +244,92 @@ func TestLostTailIsSentAgain(t *testing.T) {
 				t.Error("lag beyond the journal")
 			}
 		})
+	}
+}
+
+// Partitions come and go while targets lose their tails: what is sent again goes
+// to the target that lost it, and where that is no more, to one other.
+func TestPartitionsChangeWhileTargetsLose(t *testing.T) {
+	for seed := range uint64(40) {
+		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
+			t.Parallel()
+			rng, elsewhere := rand.New(rand.NewPCG(seed, 6)), false
+			h := newHouse(t, seed)
+			h.start(nil)
+			for range 12 {
+				h.post(1+rng.IntN(30), rng)
+				if rng.IntN(2) == 0 {
+					h.each(elsewhere)
+				}
+				before := map[bus.Target][]stored{}
+				lost := map[bus.Target]bool{}
+				h.kill()
+				if rng.IntN(8) == 0 {
+					elsewhere = true
+					h.bus.spread(1 + rng.Uint64N(3))
+				} else {
+					for n := range h.bus.events {
+						// What was sent elsewhere lies out of the journal's order.
+						if target := bus.Target(fmt.Sprintf("events/%d", n)); !elsewhere && rng.IntN(2) == 0 {
+							before[target] = h.bus.sequences(target)
+							h.bus.loseTail(target, 1+rng.IntN(20))
+							lost[target] = true
+						}
+					}
+					h.bus.spread(h.bus.events + rng.Uint64N(4))
+				}
+				h.bus.setTrouble(0.1)
+				h.start(nil)
+				if rng.IntN(3) == 0 {
+					h.kill()
+					h.start(h.relay)
+				}
+				if rng.IntN(2) == 0 {
+					h.each(elsewhere)
+					for target := range lost {
+						got := h.bus.sequences(target)
+						for i, s := range before[target] {
+							if got[i] != s {
+								t.Fatalf("%s holds %v at %d, where %v was", target, got[i], i, s)
+							}
+						}
+					}
+				}
+			}
+			h.each(elsewhere)
+		})
+	}
+}
+
+// each waits until everything is published, and sees that each message is on one
+// target, once, and, where none were sent elsewhere, that those of each target rise.
+func (h *house) each(elsewhere bool) {
+	h.t.Helper()
+	h.bus.setTrouble(0)
+	var want []uint64
+	for _, s := range h.public {
+		want = append(want, s...)
+	}
+	slices.Sort(want)
+	var got []uint64
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		got = nil
+		h.bus.mu.Lock()
+		for target, mt := range h.bus.targets {
+			for i, s := range mt.stored {
+				if i > 0 && !elsewhere && s.sequence <= mt.stored[i-1].sequence {
+					h.t.Fatalf("%s holds %d after %d", target, s.sequence, mt.stored[i-1].sequence)
+				}
+				got = append(got, s.sequence)
+			}
+		}
+		h.bus.mu.Unlock()
+		if slices.Sort(got); slices.Equal(got, want) && len(h.bus.reconnect) == 0 && h.relay.Published() >= want[len(want)-1] {
+			return
+		}
+		if len(got) > len(want) || time.Now().After(deadline) {
+			h.t.Fatalf("%d messages on the bus, not %d: %v", len(got), len(want), h.relay.Stats())
+		}
 	}
 }
 

@@ -90,31 +90,6 @@ func (r *Relay) extend(ctx context.Context, reader *journal.Reader, next *round)
 	return true
 }
 
-// readRound reads one round's worth of entries in [from, until], all of which
-// are in the journal.
-func (r *Relay) readRound(ctx context.Context, from, until uint64) (round, error) {
-	var next round
-	reader := r.journal.Read(from)
-	defer reader.Close()
-	entries, err := reader.Next(ctx, r.cfg.RoundMessages, r.cfg.RoundBytes)
-	if err != nil {
-		return next, err
-	}
-	for i, e := range entries {
-		if e.Position > until {
-			entries = entries[:i]
-			break
-		}
-	}
-	if err := r.take(&next, entries); err != nil {
-		return next, err
-	}
-	if len(entries) == 0 {
-		next.through = until // a stretch that a repair left empty
-	}
-	return next, nil
-}
-
 func (r *Relay) take(next *round, entries []journal.Entry) error {
 	for _, e := range entries {
 		next.through = e.Position

@@ -38,6 +38,9 @@ func (s *state) apply(position uint64, next planBody) {
 	}
 	s.applied = position
 	if s.current != nil && next.Amends {
+		for _, t := range next.Gone {
+			delete(s.done, t)
+		}
 		s.current, s.position = &next, position
 		return
 	}
@@ -45,6 +48,9 @@ func (s *state) apply(position uint64, next planBody) {
 		for _, p := range s.current.Parts {
 			s.done[p.Target] = placed{Position: s.position, Part: p}
 		}
+	}
+	for _, t := range next.Gone {
+		delete(s.done, t)
 	}
 	for _, p := range next.Carried {
 		s.done[p.Target] = placed{Position: position, Part: p}
