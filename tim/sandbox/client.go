@@ -20,9 +20,9 @@ type Client struct {
 
 	// The sandbox's lock guards the rest.
 	handler tim.Handler
-	session *session        // nil: not signed in; a kicked one stays until the next Login
-	before  <-chan struct{} // closed when the session before this one has ended
-	kicked  bool            // was kicked while it was cut off: the next Login says so
+	session *session // nil: not signed in; a kicked one stays until the next Login
+	before  *session // the last one that it left; may still be ending
+	kicked  bool     // was kicked while it was cut off: the next Login says so
 	closed  bool
 }
 
@@ -89,7 +89,7 @@ func (c *Client) Logout(ctx context.Context) error {
 
 // leave takes the client off its session, which ends. The caller holds the lock.
 func (c *Client) leave(ss *session) {
-	c.session, c.before = nil, ss.done
+	c.session, c.before = nil, ss
 	if !ss.over {
 		ss.over = true
 		delete(ss.account.sessions, ss.device.Platform)
@@ -97,6 +97,7 @@ func (c *Client) leave(ss *session) {
 		c.s.presenceChanged(ss.account)
 	}
 	close(ss.stop)
+	c.s.delivery.end(ss)
 }
 
 // Close ends the client; see [tim.Client]. An account that is signed in counts

@@ -133,9 +133,7 @@ func (s *Sandbox) commit() {
 	s.mu.Unlock()
 	b.err, b.entries = err, nil
 	close(b.done)
-	for _, session := range b.sessions {
-		session.notify()
-	}
+	s.delivery.notify(b.sessions...)
 	if snapshot {
 		select {
 		case s.wakeSnapshot <- struct{}{}:

@@ -68,7 +68,7 @@ func (c *Client) login(op string, user tim.UserID, expires time.Time, issued int
 	ss := &session{
 		s: s, client: c, account: a, device: c.device, handler: c.handler,
 		ack: s.opts.Delivery == DeliveryAck, expires: expires,
-		wake: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		login: s.position, stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	if a.sessions == nil {
 		a.sessions = map[tim.Platform]*session{}
@@ -77,7 +77,8 @@ func (c *Client) login(op string, user tim.UserID, expires time.Time, issued int
 	a.presence.signedOut = false
 	s.presenceChanged(a)
 	c.session = ss
-	go ss.run(b, c.before) // ends with the session: Logout and Close wait for it
+	s.delivery.follow(ss, c.before)
+	b.sessions = append(b.sessions, ss)
 	return ss, b, nil
 }
 

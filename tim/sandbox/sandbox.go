@@ -25,6 +25,7 @@ type Sandbox struct {
 	accounts map[tim.UserID]bool // nil: open
 	admins   map[tim.UserID]bool
 	faults   *Faults
+	delivery delivery
 
 	snapshotting sync.Mutex // held while one is made
 
@@ -281,6 +282,7 @@ func (s *Sandbox) Close() error {
 	s.mu.Unlock()
 	s.helpers.Wait()
 	s.committer.Wait()
+	s.delivery.wg.Wait()
 	if err := s.journal.Close(); err != nil {
 		return fmt.Errorf("sandbox: %w", err)
 	}

@@ -7,7 +7,7 @@ import (
 )
 
 // session is an account signed in on a platform, from Login to Logout, Close
-// or being kicked. One goroutine of its own hands out its reports.
+// or being kicked. Its reports are handed out one after the other.
 type session struct {
 	s       *Sandbox
 	client  *Client
@@ -29,18 +29,21 @@ type session struct {
 	held   *handout    // kept back by a fault, to come after the next one
 	heldAt time.Time
 
-	wake chan struct{} // there may be something new
-	stop chan struct{} // closed to end the goroutine
-	done chan struct{} // closed when it has ended
+	login  uint64          // where its login is in the journal: nothing is handed out before that is on disk
+	before <-chan struct{} // closed when the client's session before it has ended; nil: it has
+	told   bool            // that it was kicked, which is the last
+	stop   chan struct{}   // closed to end it
+	done   chan struct{}   // closed when its handler has returned for the last time
+
+	// The delivery's lock guards the rest.
+	queued, busy bool     // waits for a hand; a hand is at it
+	again        bool     // there is something new since the hand has looked
+	ended        bool     // nothing more is handed out
+	heir         *session // waits for this one to end
 }
 
-// notify wakes the session's goroutine.
-func (ss *session) notify() {
-	select {
-	case ss.wake <- struct{}{}:
-	default:
-	}
-}
+// notify has a hand look for something new.
+func (ss *session) notify() { ss.s.delivery.notify(ss) }
 
 // tell puts an event before everything else. The caller holds the lock.
 func (ss *session) tell(e tim.Event) {
@@ -73,49 +76,28 @@ func (ss *session) expire() {
 	ss.tell(tim.UserSigExpired{})
 }
 
-// run hands out reports, one after the other, until the session ends. It
-// begins when the login is on disk and the client's session before this one,
-// where there was one, has ended.
-func (ss *session) run(login *batch, before <-chan struct{}) {
-	defer close(ss.done)
-	if before != nil {
-		<-before
-	}
-	select {
-	case <-login.done:
-	case <-ss.stop:
-		return
-	}
-	if ss.handler == nil || login.err != nil {
-		<-ss.stop
-		return
-	}
-	for {
-		out, last := ss.next()
+// handOut hands out what there is, one after the other, as much as is a
+// session's turn, and says whether there may be more. One hand at a time calls it.
+func (ss *session) handOut() (more bool) {
+	for range turn {
+		out := ss.next()
+		if len(out) == 0 {
+			return false
+		}
 		for _, h := range out {
 			if h.delay > 0 {
 				ss.sleep(h.delay)
 			}
 			if ss.stopped() {
-				return
+				return false
 			}
 			ss.handler(ss.report(h))
 			if !ss.ack && h.number != 0 {
 				ss.s.acknowledge(ss.account, ss.device.Platform, h.number)
 			}
 		}
-		switch {
-		case last:
-			return
-		case len(out) > 0:
-			continue
-		}
-		select {
-		case <-ss.wake:
-		case <-ss.stop:
-			return
-		}
 	}
+	return true
 }
 
 func (ss *session) sleep(d time.Duration) {
@@ -146,32 +128,51 @@ type handout struct {
 }
 
 // next is what to hand out now: nothing, an event, or a report, which a fault
-// may have doubled or put behind the next. last says that nothing follows.
-func (ss *session) next() (out []handout, last bool) {
+// may have doubled or put behind the next.
+func (ss *session) next() []handout {
 	ss.s.mu.Lock()
 	defer ss.s.mu.Unlock()
+	if !ss.begun() || ss.told {
+		return nil
+	}
 	if len(ss.events) > 0 {
 		e := ss.events[0]
 		ss.events = ss.events[1:]
-		_, kicked := e.(tim.KickedOffline)
-		return []handout{{event: e}}, kicked
+		_, ss.told = e.(tim.KickedOffline)
+		return []handout{{event: e}}
 	}
 	if ss.over || ss.away || ss.expired {
-		return nil, false
+		return nil
 	}
 	for {
 		r, ok := ss.account.next(ss.device.Platform, ss.cursor, ss.s.durable)
 		if l, first := ss.nextLive(r, ok); first {
-			return []handout{{live: &l}}, false
+			return []handout{{live: &l}}
 		}
 		if !ok {
-			return ss.s.faults.late(ss), false
+			return ss.s.faults.late(ss)
 		}
 		ss.cursor = r.number
-		if out = ss.s.faults.report(ss, r); len(out) > 0 {
-			return out, false
+		if out := ss.s.faults.report(ss, r); len(out) > 0 {
+			return out
 		}
 	}
+}
+
+// begun says whether anything may be handed out yet.
+func (ss *session) begun() bool {
+	if ss.handler == nil || ss.s.durable < ss.login {
+		return false
+	}
+	select {
+	case <-ss.before:
+		ss.before = nil
+	default:
+		if ss.before != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // report makes what is handed to the handler. An event of the session alone
