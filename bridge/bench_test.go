@@ -21,7 +21,7 @@ func BenchmarkOpenGiB(b *testing.B) {
 	cfg := newConfig(b)
 	cfg.Journal.SegmentBytes = config.Default().Journal.SegmentBytes
 	open := func() (*journal.Journal, *keeper) {
-		br := &Bridge{cfg: cfg, log: hclog.NewNullLogger(), step: func(string) {}, bus: newLateBus()}
+		br := &Bridge{cfg: cfg, log: hclog.NewNullLogger(), step: func(string) {}, bus: newLateBus("nats://127.0.0.1:4222")}
 		var err error
 		if br.journal, err = journal.Open(JournalDir(cfg), br.journalOptions()); err != nil {
 			b.Fatal(err)

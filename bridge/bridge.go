@@ -98,7 +98,7 @@ type Bridge struct {
 // taken: a [*PortError], [journal.ErrLocked], a [*journal.CorruptError], a
 // [*StateLostError], an error of the bus's package about its configuration.
 func Open(ctx context.Context, cfg *config.Config, opts Options) (_ *Bridge, err error) {
-	b := &Bridge{cfg: cfg, log: opts.Logger, step: opts.Step, bus: newLateBus(), started: time.Now()}
+	b := &Bridge{cfg: cfg, log: opts.Logger, step: opts.Step, bus: newLateBus(BusAddress(cfg)), started: time.Now()}
 	if b.log == nil {
 		b.log = hclog.NewNullLogger()
 	}

@@ -3,6 +3,7 @@ package bridge
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/timbridge/timbridge/bus"
@@ -12,6 +13,7 @@ import (
 // journaled from the first second on whether the bus is there or not. Its
 // methods wait for the bus, or until their context ends.
 type lateBus struct {
+	where       string        // its address, for people
 	open        chan struct{} // closed when bus is set
 	bus         bus.Bus
 	reconnected chan struct{}
@@ -19,10 +21,10 @@ type lateBus struct {
 	closed      chan struct{}
 }
 
-var errBusAway = errors.New("the bus has not been reached yet")
+var errBusAway = errors.New("has not been reached yet")
 
-func newLateBus() *lateBus {
-	return &lateBus{open: make(chan struct{}), reconnected: make(chan struct{}, 1), closed: make(chan struct{})}
+func newLateBus(where string) *lateBus {
+	return &lateBus{where: where, open: make(chan struct{}), reconnected: make(chan struct{}, 1), closed: make(chan struct{})}
 }
 
 // set hands in the bus; once.
@@ -54,7 +56,7 @@ func (l *lateBus) wait(ctx context.Context) error {
 	case <-l.open:
 		return nil
 	case <-ctx.Done():
-		return errors.Join(errBusAway, ctx.Err())
+		return fmt.Errorf("%w (%w)", l.away(), ctx.Err())
 	}
 }
 
@@ -120,6 +122,8 @@ func (l *lateBus) Check(ctx context.Context) error {
 	case <-l.open:
 		return l.bus.Check(ctx)
 	default:
-		return errBusAway
+		return l.away()
 	}
 }
+
+func (l *lateBus) away() error { return fmt.Errorf("%s %w", l.where, errBusAway) }

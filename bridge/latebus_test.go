@@ -49,7 +49,7 @@ func TestLateBus(t *testing.T) {
 	for name, call := range calls {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				l := newLateBus()
+				l := newLateBus("nats://127.0.0.1:4222")
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
 				if err := call(ctx, l); !errors.Is(err, errBusAway) || !errors.Is(err, context.DeadlineExceeded) {
@@ -72,13 +72,13 @@ func TestLateBus(t *testing.T) {
 }
 
 func TestLateBusCheckAndClose(t *testing.T) {
-	l := newLateBus()
+	l := newLateBus("nats://127.0.0.1:4222")
 	if err := l.Check(t.Context()); !errors.Is(err, errBusAway) {
 		t.Errorf("a bus that is not there: %v", err)
 	}
 	must(t, l.close())
 
-	l = newLateBus()
+	l = newLateBus("nats://127.0.0.1:4222")
 	b := &stillBus{reconnected: make(chan struct{}), checked: func(context.Context) error { return nil }}
 	l.set(b)
 	must(t, l.Check(t.Context()))

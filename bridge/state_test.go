@@ -352,7 +352,7 @@ func TestSnapshotWhileAppending(t *testing.T) {
 // to a position.
 func (b *Bridge) fromJournal(t *testing.T, s *journal.Snapshot, upto uint64) map[string][]byte {
 	t.Helper()
-	c := &Bridge{cfg: b.cfg, log: hclog.NewNullLogger(), step: func(string) {}, journal: b.journal, bus: newLateBus()}
+	c := &Bridge{cfg: b.cfg, log: hclog.NewNullLogger(), step: func(string) {}, journal: b.journal, bus: newLateBus(BusAddress(b.cfg))}
 	c.build(nil, "")
 	from := func(string) uint64 { return 0 }
 	if s != nil {

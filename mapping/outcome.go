@@ -24,7 +24,7 @@ type CommandRef struct {
 type BusPosition struct {
 	// Target is the NATS stream, or the Kafka partition.
 	Target string `json:"target"`
-	// Offset is the stream sequence, or the offset.
+	// Offset is the stream sequence (NATS), or the offset after the command (Kafka).
 	Offset uint64 `json:"offset"`
 	// Time is the bus's time of the command.
 	Time time.Time `json:"time,omitzero"`

@@ -111,7 +111,7 @@ func (b *Bus) prepare(ctx context.Context) error {
 		}
 		said = telling(said, err)
 		if !sleep(ctx, backoff(attempt)) {
-			return &UnreachableError{Brokers: b.conn.addr.String(), Err: fmt.Errorf("%w (%w)", said, context.Cause(ctx))}
+			return &UnreachableError{Brokers: b.conn.addr.String(), Err: gaveUp(ctx, said)}
 		}
 	}
 }

@@ -298,6 +298,12 @@ func (c *conn) dialUp(ctx context.Context) error {
 			ended = 0
 		}
 		if lasting(err) || ended >= surely {
+			// A broker that does not know a version of a request ends the
+			// connection too, but this question every one answers.
+			var old *VersionError
+			if ended > 0 && errors.As(c.checkVersions(ctx), &old) {
+				return old
+			}
 			return c.connectError(err)
 		}
 		if attempt == 0 {
@@ -308,7 +314,7 @@ func (c *conn) dialUp(ctx context.Context) error {
 		c.mu.Unlock()
 		said = telling(said, err)
 		if !sleep(ctx, backoff(attempt)) {
-			return &UnreachableError{Brokers: strings.Join(c.cfg.Brokers, ","), Err: fmt.Errorf("%w (%w)", said, context.Cause(ctx))}
+			return &UnreachableError{Brokers: strings.Join(c.cfg.Brokers, ","), Err: gaveUp(ctx, said)}
 		}
 	}
 }

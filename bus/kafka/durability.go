@@ -91,21 +91,27 @@ func judge(topics []durable) Durability {
 			unclean = append(unclean, d.name)
 		}
 	}
-	const lost = "the bridge sends its events again from the journal, but commands are lost"
+	which := func(names []string) string {
+		if len(names) == len(topics) {
+			return ""
+		}
+		return " (" + strings.Join(names, ", ") + ")"
+	}
+	const lost = "what it acknowledged and had not yet written is gone when it loses its power: events are sent again from the journal, commands are lost"
 	switch {
 	case len(alone) > 0:
 		return Durability{
-			Detail: fmt.Sprintf("one replica (%s): a broker acknowledges before it writes to its disk, and what it had not written is gone when it loses its power; %s", list(alone), lost),
-			Next:   "where there are brokers for it, give the topics 3 replicas (kafka-reassign-partitions changes those that are there) and set bus.replication = 3 and min_insync = 2",
+			Detail: fmt.Sprintf("one replica%s: a broker acknowledges before it writes to its disk, and %s", which(alone), lost),
+			Next:   "give the topics 3 replicas (kafka-reassign-partitions), and set bus.replication = 3 and min_insync = 2 for each",
 		}
 	case len(thin) > 0:
 		return Durability{
-			Detail: fmt.Sprintf("%d replicas, but %s=1 (%s): a broker that is the only one in sync acknowledges alone, and what it had not written is gone when it loses its power; %s", fewest, configMinInSync, list(thin), lost),
-			Next:   "set min_insync = 2 for these topics, with bus.manage = \"update\" or by kafka-configs",
+			Detail: fmt.Sprintf("%d replicas, but %s=1%s: a broker that is the only one in sync acknowledges alone, and %s", fewest, configMinInSync, which(thin), lost),
+			Next:   "set min_insync = 2 for each of these topics, with bus.manage = \"update\" or by kafka-configs",
 		}
 	case len(unclean) > 0:
 		return Durability{
-			Detail: fmt.Sprintf("%s=true (%s): a broker that lacks messages may become the leader, and they are gone; %s", configUnclean, list(unclean), lost),
+			Detail: fmt.Sprintf("%s=true%s: a broker that lacks messages may become the leader, and they are gone: events are sent again from the journal, commands are lost", configUnclean, which(unclean)),
 			Next:   fmt.Sprintf("kafka-configs --alter --entity-type topics --entity-name … --add-config %s=false", configUnclean),
 		}
 	case fewest < 2 || least < 2:
@@ -113,5 +119,3 @@ func judge(topics []durable) Durability {
 	}
 	return Durability{Kept: true, Detail: fmt.Sprintf("%d replicas, at least %d of them in sync: the loss of one broker loses nothing", fewest, least)}
 }
-
-func list(names []string) string { return strings.Join(names, ", ") }

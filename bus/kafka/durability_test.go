@@ -23,7 +23,7 @@ func TestDurability(t *testing.T) {
 	}{
 		"one replica": {
 			brokers: 1, replication: 1, minInSync: 1,
-			detail: "one replica (tim.events, tim.commands, tim.outcomes, tim.deadletters)", next: "bus.replication = 3",
+			detail: "one replica: ", next: "bus.replication = 3",
 		},
 		"one replica that syncs": {
 			brokers: 1, replication: 1, minInSync: 1, settings: map[string]string{"flush.messages": "1"}, kept: true, detail: "flush.messages=1",
@@ -52,6 +52,14 @@ func TestDurability(t *testing.T) {
 				t.Errorf("%+v", d)
 			}
 		})
+	}
+}
+
+// What is wrong with some topics names them.
+func TestDurabilityNamesTopics(t *testing.T) {
+	d := judge([]durable{{name: "a", replicas: 3, minInSync: 2}, {name: "b", replicas: 1, minInSync: 1}, {name: "c", replicas: 1, minInSync: 1, synced: true}})
+	if d.Kept || !strings.Contains(d.Detail, "one replica (b): ") {
+		t.Errorf("%+v", d)
 	}
 }
 

@@ -170,9 +170,10 @@ func passing(err error) bool {
 		target *bus.TargetError
 		cfg    *ConfigError
 		access *AccessError
+		large  *bus.RefusedError
 	)
 	switch {
-	case errors.Is(err, context.Canceled), errors.Is(err, bus.ErrClosed), errors.As(err, &target), errors.As(err, &cfg), errors.As(err, &access),
+	case errors.Is(err, context.Canceled), errors.Is(err, bus.ErrClosed), errors.As(err, &target), errors.As(err, &cfg), errors.As(err, &access), errors.As(err, &large),
 		lasting(err), refusal("", err) != nil:
 		return false
 	}
@@ -199,6 +200,14 @@ func telling(before, last error) error {
 		return before
 	}
 	return last
+}
+
+// gaveUp is the error of waiting until ctx ended, with what was said meanwhile.
+func gaveUp(ctx context.Context, said error) error {
+	if errors.Is(said, context.DeadlineExceeded) || errors.Is(said, os.ErrDeadlineExceeded) {
+		said = errNoAnswer // which is what it means, and all that is known
+	}
+	return fmt.Errorf("%w (%w)", said, context.Cause(ctx))
 }
 
 // isAlert says that the broker ended a TLS handshake by saying why.

@@ -20,7 +20,7 @@ import (
 func BenchmarkChatToTail(b *testing.B) {
 	dir := b.TempDir()
 	address := map[string]string{}
-	if err := prepare(dir, func(name, value string) { address[name] = value }); err != nil {
+	if err := prepare(dir, "", func(name, value string) { address[name] = value }); err != nil {
 		b.Fatal(err)
 	}
 	program := func(args ...string) *exec.Cmd {

@@ -115,7 +115,7 @@ func (p *person) leaves() {
 func newSandbox(t *testing.T) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
-	if err := prepare(dir, func(string, string) {}); err != nil {
+	if err := prepare(dir, "", func(string, string) {}); err != nil {
 		t.Fatal(err)
 	}
 	out, err := os.Create(filepath.Join(t.TempDir(), "out"))

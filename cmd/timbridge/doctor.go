@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -341,8 +340,8 @@ func (d *doctor) bus(ctx context.Context) []finding {
 	looking := *d.cfg // a doctor changes nothing
 	looking.Bus.NATS.Manage, looking.Bus.Kafka.Manage = string(nats.ManageCheck), string(kafka.ManageCheck)
 	b, err := bridge.OpenBus(ctx, &looking, hclog.NewNullLogger())
-	if onlyMissing(err) && d.creates() {
-		return append(d.encryption(), finding{Check: "bus", Verdict: pass, Detail: "can be reached; " + err.Error() + ", the first run makes what is missing", Setting: "bus"})
+	if names, ok := onlyMissing(err); ok && d.creates() {
+		return append(d.encryption(), finding{Check: "bus", Verdict: pass, Detail: "can be reached; the first run makes what is missing: " + strings.Join(names, ", "), Setting: "bus"})
 	}
 	if err != nil {
 		_, next := judge(err)
@@ -365,14 +364,28 @@ func (d *doctor) creates() bool {
 	return d.cfg.Bus.NATS.Manage != string(nats.ManageCheck)
 }
 
-// onlyMissing says that all that is wrong with a bus is what the first run makes.
-func onlyMissing(err error) bool {
+// onlyMissing says that all that is wrong with a bus is what the first run makes,
+// and how that is called.
+func onlyMissing(err error) (names []string, ok bool) {
 	if several, ok := err.(interface{ Unwrap() []error }); ok {
-		return !slices.ContainsFunc(several.Unwrap(), func(e error) bool { return !onlyMissing(e) })
+		for _, e := range several.Unwrap() {
+			more, ok := onlyMissing(e)
+			if !ok {
+				return nil, false
+			}
+			names = append(names, more...)
+		}
+		return names, true
 	}
 	var stream *nats.ConfigError
 	var topic *kafka.ConfigError
-	return errors.As(err, &stream) && stream.Missing || errors.As(err, &topic) && topic.Missing
+	switch {
+	case errors.As(err, &stream) && stream.Missing:
+		return []string{stream.Stream}, true
+	case errors.As(err, &topic) && topic.Missing:
+		return []string{topic.Topic}, true
+	}
+	return nil, false
 }
 
 // durability says what is left of what the bus acknowledged when it loses its power.

@@ -125,7 +125,7 @@ func kafkaHint(err error) string {
 	case errors.As(err, &access):
 		return "have the right given, or set bus.sasl to a user who has it"
 	case errors.As(err, &away):
-		return "is Kafka running, and is bus.brokers right?"
+		return "is Kafka running, and are bus.brokers and bus.tls right?"
 	}
 	return ""
 }

@@ -61,7 +61,7 @@ func TestReadme(t *testing.T) {
 	}
 	path := filepath.Join("..", "..", "README.md")
 	steps, lines := readSteps(t, path)
-	tour := newTour(t)
+	tour := newTour(t, nil)
 	changed := false
 	for i, s := range steps {
 		var got []string
@@ -84,6 +84,46 @@ func TestReadme(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestReadmeOnKafka does the same with a bus of that kind, which differs in what
+// is said about the bus alone. -kafka takes a real one.
+func TestReadmeOnKafka(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		t.Skip("the README is written for a Unix shell")
+	}
+	steps, _ := readSteps(t, filepath.Join("..", "..", "README.md"))
+	k, err := newKafkaBus()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(k.close)
+	tour := newTour(t, k)
+	for i, s := range steps {
+		for n := len(s.want) - 1; n >= 0; n-- {
+			for nats, kafka := range onKafka {
+				if strings.HasPrefix(s.want[n], nats) {
+					s.want = slices.Replace(s.want, n, n+1, kafka...)
+				}
+			}
+		}
+		got := []string(nil)
+		if i == 0 {
+			got = tour.begin(s)
+		} else {
+			got = tour.run(s)
+		}
+		if !same(s.want, got) {
+			t.Errorf("README.md:%d: $ %s\nprints\n%s\nnot\n%s", s.line, s.command, strings.Join(got, "\n"), strings.Join(s.want, "\n"))
+		}
+	}
+}
+
+// onKafka are the README's lines that are others on Kafka, by what they begin with.
+var onKafka = map[string][]string{
+	"  bus   NATS":     {"  bus   Kafka kafka://127.0.0.1:9092"},
+	"pass  durability": {"warn  durability      one replica: …", "           next step: give the topics 3 replicas …"},
+	"all is well":      {"failed: 0, warnings: 1"},
 }
 
 // The Chinese README shows the same commands and what they print.
@@ -111,14 +151,22 @@ type tour struct {
 	group     string            // the last one made
 }
 
-func newTour(t *testing.T) *tour {
+// newTour is one on Kafka where k is not nil, else on the server inside the bridge.
+func newTour(t *testing.T, k *kafkaBus) *tour {
 	tr := &tour{t: t, dir: t.TempDir(), env: append(os.Environ(), "TZ=UTC")}
-	given := map[string]string{}
-	if err := prepare(tr.dir, func(name, value string) { given[name] = value }); err != nil {
+	given, block := map[string]string{}, ""
+	if k != nil {
+		block = k.block()
+	}
+	if err := prepare(tr.dir, block, func(name, value string) { given[name] = value }); err != nil {
 		t.Fatal(err)
 	}
 	tr.ready = "http://" + given["HTTP"] + "/ready"
-	tr.addresses = strings.NewReplacer(given["IM"], "127.0.0.1:7300", given["BUS"], "127.0.0.1:4222", given["HTTP"], "127.0.0.1:7301")
+	addresses := []string{given["IM"], "127.0.0.1:7300", given["BUS"], "127.0.0.1:4222", given["HTTP"], "127.0.0.1:7301"}
+	if k != nil {
+		addresses = append(addresses, k.address, "127.0.0.1:9092")
+	}
+	tr.addresses = strings.NewReplacer(addresses...)
 	if *binary != "" {
 		path, err := filepath.Abs(*binary)
 		if err != nil {

@@ -36,11 +36,25 @@ func TestMain(m *testing.M) {
 // folder of its own with a config.hcl whose ports are free; $IM, $BUS and
 // $HTTP are their addresses.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:         "testdata/script",
+	p := scriptParams(t, "nats")
+	p.Dir = "testdata/script"
+	p.Setup = func(e *testscript.Env) error {
+		e.Setenv("COMMANDS", "tim-commands")
+		return prepare(e.WorkDir, "", func(name, value string) { e.Setenv(name, value) })
+	}
+	testscript.Run(t, p)
+}
+
+// scriptParams are what scripts on any bus have: their commands, and a condition
+// that says which bus it is.
+func scriptParams(t *testing.T, bus string) testscript.Params {
+	return testscript.Params{
 		WorkdirRoot: t.TempDir(), // its own would be left behind, empty
-		Setup: func(e *testscript.Env) error {
-			return prepare(e.WorkDir, func(name, value string) { e.Setenv(name, value) })
+		Condition: func(cond string) (bool, error) {
+			if cond != "nats" && cond != "kafka" {
+				return false, fmt.Errorf("no condition is called %q", cond)
+			}
+			return cond == bus, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":    exits,
@@ -56,12 +70,16 @@ func TestScripts(t *testing.T) {
 			"picture":  picture,
 			"download": download,
 		},
-	})
+	}
 }
 
-// prepare gives the configurations of a script free ports; a script without
-// one gets the defaults.
-func prepare(dir string, setenv func(name, value string)) error {
+// natsBlock is how the configurations of scripts have their bus.
+const natsBlock = `bus "nats" { listen = "$BUS" }`
+
+// prepare gives the configurations of a script free ports, and busBlock in the
+// place of natsBlock where it is not empty; a script without a configuration gets
+// the defaults.
+func prepare(dir, busBlock string, setenv func(name, value string)) error {
 	ports := map[string]string{}
 	for _, name := range []string{"IM", "BUS", "HTTP"} {
 		port, err := freePort()
@@ -72,6 +90,9 @@ func prepare(dir string, setenv func(name, value string)) error {
 		setenv(name, ports[name])
 	}
 	setenv("TZ", "UTC")
+	if busBlock == "" {
+		busBlock = natsBlock
+	}
 	files, err := filepath.Glob(filepath.Join(dir, "*.hcl"))
 	if err != nil {
 		return err
@@ -88,6 +109,7 @@ func prepare(dir string, setenv func(name, value string)) error {
 		if err != nil {
 			return err
 		}
+		text = bytes.ReplaceAll(text, []byte(natsBlock), []byte(busBlock))
 		for name, address := range ports {
 			text = bytes.ReplaceAll(text, []byte("$"+name), []byte(address))
 		}
@@ -102,7 +124,7 @@ func prepare(dir string, setenv func(name, value string)) error {
 const defaultsElsewhere = `app "demo" {
   driver "sandbox" { listen = "$IM" }
 }
-bus "nats" { listen = "$BUS" }
+` + natsBlock + `
 http { listen = "$HTTP" }
 `
 
@@ -173,11 +195,16 @@ func ready(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Fatalf("the bridge did not become so within 20 s: %s", last)
 }
 
-// publishRaw publishes a message as it is, as any NATS client may:
+// publishRaw publishes a command as it is, as any client may:
 // publish subject file [header=value ...]
+// On Kafka the subject says nothing, and headers have that bus's names.
 func publishRaw(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: publish subject file [header=value...]")
+	}
+	if topic := ts.Getenv("TOPIC"); topic != "" {
+		produceRaw(ts, topic, ts.ReadFile(args[1]), args[2:])
+		return
 	}
 	token := strings.TrimSpace(ts.ReadFile("data/bus.token"))
 	nc, err := nats.Connect("nats://"+ts.Getenv("BUS"), nats.Token(token))

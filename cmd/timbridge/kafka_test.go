@@ -1,0 +1,171 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"flag"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
+)
+
+var realKafka = flag.String("kafka", "", "a broker, host:port, for the tests on Kafka; default: one inside the test")
+
+// kafkaBus is a bus for one test: a broker, and topics of its own on it.
+type kafkaBus struct {
+	address string
+	topics  string // what their names begin with
+	close   func()
+}
+
+// newKafkaBus starts a broker inside the test, or has topics on the one of -kafka.
+func newKafkaBus() (*kafkaBus, error) {
+	if *realKafka != "" {
+		k := &kafkaBus{address: *realKafka, topics: "test" + strings.ToLower(rand.Text())}
+		k.close = k.remove
+		return k, nil
+	}
+	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		return nil, err
+	}
+	return &kafkaBus{address: cluster.ListenAddrs()[0], topics: "tim", close: cluster.Close}, nil
+}
+
+// block is the bus in a configuration.
+func (k *kafkaBus) block() string {
+	text := fmt.Sprintf("bus \"kafka\" {\n  brokers    = [%q]\n  partitions = 3\n", k.address)
+	if k.topics != "tim" {
+		text += fmt.Sprintf("  group = %q\n", k.topics)
+		for _, stream := range []string{"events", "commands", "outcomes", "deadletters"} {
+			text += fmt.Sprintf("  %s { name = %q }\n", stream, k.topics+"."+stream)
+		}
+	}
+	return text + "}"
+}
+
+// remove deletes the topics.
+func (k *kafkaBus) remove() {
+	c, err := kgo.NewClient(kgo.SeedBrokers(k.address))
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	req := kmsg.NewPtrDeleteTopicsRequest()
+	req.TimeoutMillis = 5000
+	for _, stream := range []string{"events", "commands", "outcomes", "deadletters"} {
+		topic, name := kmsg.NewDeleteTopicsRequestTopic(), k.topics+"."+stream
+		topic.Topic = &name
+		req.Topics, req.TopicNames = append(req.Topics, topic), append(req.TopicNames, name)
+	}
+	_, _ = req.RequestWith(ctx, c) // what is left belongs to a broker of tests
+}
+
+// onBothBuses are the scripts that run on Kafka as they do on NATS.
+var onBothBuses = []string{"badinput", "chat", "deadletter", "interrupt", "journal", "second", "tour"}
+
+// TestScriptsOnKafka runs what people do on Kafka too. -kafka takes a real one.
+func TestScriptsOnKafka(t *testing.T) {
+	p := scriptParams(t, "kafka")
+	for _, name := range onBothBuses {
+		p.Files = append(p.Files, filepath.Join("testdata", "script", name+".txt"))
+	}
+	p.Setup = func(e *testscript.Env) error {
+		k, err := newKafkaBus()
+		if err != nil {
+			return err
+		}
+		t.Cleanup(k.close) // after the bridges, whose end would wait for it
+		err = prepare(e.WorkDir, k.block(), func(name, value string) { e.Setenv(name, value) })
+		e.Setenv("BUS", k.address)
+		e.Setenv("TOPIC", k.topics+".commands")
+		e.Setenv("COMMANDS", k.topics+".commands")
+		return err
+	}
+	testscript.Run(t, p)
+}
+
+// produceRaw puts a command on a topic, with the key of those that "send"
+// publishes, so that it comes before the next of them.
+func produceRaw(ts *testscript.TestScript, topic, value string, headers []string) {
+	c, err := kgo.NewClient(kgo.SeedBrokers(ts.Getenv("BUS")), kgo.ProducerBatchMaxBytes(16<<20))
+	ts.Check(err)
+	defer c.Close()
+	r := &kgo.Record{Topic: topic, Key: []byte("account/bridge"), Value: []byte(value)}
+	for _, h := range headers {
+		name, value, _ := strings.Cut(h, "=")
+		if attribute, ok := strings.CutPrefix(name, "ce-"); ok {
+			name = "ce_" + attribute
+		}
+		r.Headers = append(r.Headers, kgo.RecordHeader{Key: name, Value: []byte(value)})
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	ts.Check(c.ProduceSync(ctx, r).FirstErr())
+}
+
+// TestKafkaScripts are about what only Kafka has: a broker that is not there,
+// and one that refuses.
+func TestKafkaScripts(t *testing.T) {
+	p := scriptParams(t, "kafka")
+	p.Dir = filepath.Join("testdata", "kafka")
+	p.Setup = func(e *testscript.Env) error {
+		e.Values[brokersKey{}] = map[string]*kfake.Cluster{}
+		return prepare(e.WorkDir, "", func(name, value string) { e.Setenv(name, value) })
+	}
+	p.Cmds["broker"] = brokerCommand
+	testscript.Run(t, p)
+}
+
+// brokersKey is where a script has its brokers, by address.
+type brokersKey struct{}
+
+// brokerCommand starts a broker, one that asks for a password, or one of an old
+// version, and ends it: broker start $BUS [sasl | old]; broker stop $BUS
+func brokerCommand(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: broker start|stop address [sasl|old]")
+	}
+	running := ts.Value(brokersKey{}).(map[string]*kfake.Cluster)
+	address := args[1]
+	if args[0] == "stop" {
+		running[address].Close()
+		delete(running, address)
+		return
+	}
+	_, port, err := net.SplitHostPort(address)
+	ts.Check(err)
+	n, err := strconv.Atoi(port)
+	ts.Check(err)
+	opts := []kfake.Opt{kfake.NumBrokers(1), kfake.Ports(n), kfake.DataDir(ts.MkAbs("kafka-" + port))}
+	for _, word := range args[2:] {
+		switch word {
+		case "sasl":
+			opts = append(opts, kfake.EnableSASL(), kfake.Superuser("PLAIN", "alice", "alice-pw"), kfake.Superuser("SCRAM-SHA-512", "alice", "alice-pw"))
+		case "old":
+			opts = append(opts, kfake.MaxVersions(kversion.V2_8_0()))
+		default:
+			ts.Fatalf("no broker is %q", word)
+		}
+	}
+	cluster, err := kfake.NewCluster(opts...)
+	ts.Check(err)
+	running[address] = cluster
+	ts.Defer(func() {
+		if running[address] == cluster {
+			cluster.Close()
+		}
+	})
+}
