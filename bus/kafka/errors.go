@@ -179,7 +179,8 @@ func passing(err error) bool {
 	}
 	k := codeOf(err)
 	return k == 0 || k.Temporary() || k == kafkago.UnknownTopicID || k == kafkago.InconsistentTopicID ||
-		k == kafkago.OffsetOutOfRange || k == kafkago.InvalidTopic
+		k == kafkago.OffsetOutOfRange || k == kafkago.InvalidTopic ||
+		k == kafkago.BrokerNotAvailable // what a broker says that its controller has not let in again
 }
 
 // lasting says that an error of connecting does not mend while one waits.
