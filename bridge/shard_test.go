@@ -13,7 +13,11 @@ import (
 // TestShards: each account is signed in by exactly one of the shards, and its
 // commands are taken there.
 func TestShards(t *testing.T) {
-	base := newConfig(t)
+	t.Run("on NATS", func(t *testing.T) { shards(t, newConfig(t)) })
+	t.Run("on Kafka", func(t *testing.T) { shards(t, newKafkaConfig(t, newKafka(t))) })
+}
+
+func shards(t *testing.T, base *config.Config) {
 	s := newService(t, base)
 	base.App.Accounts = nil
 	var users []tim.UserID
@@ -32,7 +36,7 @@ func TestShards(t *testing.T) {
 		cfg.Shard = config.Shard{Index: i, Count: shards}
 		if first == nil {
 			first = &cfg
-		} else {
+		} else if cfg.Bus.Kind == "nats" {
 			token, err := ReadSecret(first.DataDir, tokenFile)
 			must(t, err)
 			cfg.Bus.NATS.URL, cfg.Bus.NATS.Token = "nats://"+first.Bus.NATS.Listen, config.NewSecret(token)

@@ -102,12 +102,12 @@ func (c *clerk) done(verb string, data map[string]any) mapping.Result {
 // the answer of each first call is lost, or the call itself.
 func TestEveryCommandOverTheWholeBridge(t *testing.T) {
 	for name, trouble := range map[string]sandbox.Trouble{"": "", "answers lost": sandbox.DropAfter, "calls lost": sandbox.DropBefore} {
-		t.Run(name, func(t *testing.T) { everyCommand(t, trouble) })
+		t.Run(name, func(t *testing.T) { everyCommand(t, newConfig(t), trouble) })
 	}
+	t.Run("on Kafka", func(t *testing.T) { everyCommand(t, newKafkaConfig(t, newKafka(t)), sandbox.DropAfter) })
 }
 
-func everyCommand(t *testing.T, trouble sandbox.Trouble) {
-	cfg := newConfig(t)
+func everyCommand(t *testing.T, cfg *config.Config, trouble sandbox.Trouble) {
 	cfg.App.Accounts = []config.Account{{ID: string(testUser), WatchStatus: []string{"alice", "nobody-yet"}}}
 	s := newService(t, cfg)
 	alice := s.person("alice", tim.PlatformOther)

@@ -347,7 +347,7 @@ func eventsPage(t *testing.T) string {
 	}
 	c := &catalogue{defs: show("defs").Defs, used: map[string]bool{}}
 	c.WriteString("# Events, commands and outcomes\n\nMade from `schemas/`" + again + `
-Everything is a [CloudEvent](https://cloudevents.io) 1.0. On NATS its attributes are headers (` + "`ce-id`, `ce-type`, …" + `, percent-encoded) and its data is the message; ` + "`bus.mode = \"structured\"`" + ` writes one JSON document instead, and both are read. A field in **bold** is always there. Version 1 only grows: a consumer ignores what it does not know; a command with a field that is not listed here is rejected.
+Everything is a [CloudEvent](https://cloudevents.io) 1.0. On NATS its attributes are headers (` + "`ce-id`, `ce-type`, …" + `, percent-encoded) and its data is the message; on Kafka they are headers too (` + "`ce_id`, `ce_type`, …" + `, UTF-8 as it is), its data is the value, and ` + "`partitionkey`" + ` the key. ` + "`bus.mode = \"structured\"`" + ` writes one JSON document instead, and both are read. A field in **bold** is always there. Version 1 only grows: a consumer ignores what it does not know; a command with a field that is not listed here is rejected.
 
 | attribute | what it is |
 |---|---|
