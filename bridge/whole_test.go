@@ -195,6 +195,11 @@ func everyCommand(t *testing.T, cfg *config.Config, trouble sandbox.Trouble) {
 		t.Fatal(err)
 	}
 	c.done("group.join", m{"group_id": open.GroupID})
+	// A notice of the application's own, which only those online get.
+	if err := s.NotifyGroup(t.Context(), open.GroupID, "the lift is out of order"); err != nil {
+		t.Fatal(err)
+	}
+	awaitSome("group.custom_notified", "the lift is out of order")
 	if again := c.done("group.join", m{"group_id": open.GroupID}); !again.Already {
 		t.Errorf("once more: %+v", again)
 	}

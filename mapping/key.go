@@ -86,7 +86,7 @@ func KeyOfEvent(e *event.Event) Key {
 	case TypeMessageRevoked, TypeMessageModified, TypeMessageRead, TypeAccountGapDetected, TypeJournalDamaged:
 	case TypeGroupCreated, TypeGroupMemberJoined, TypeGroupMemberLeft, TypeGroupMemberKicked,
 		TypeGroupMemberChanged, TypeGroupInfoChanged, TypeGroupDismissed,
-		TypeGroupJoinRequested, TypeGroupRequestHandled, TypeGroupInvited,
+		TypeGroupJoinRequested, TypeGroupRequestHandled, TypeGroupInvited, TypeGroupCustomNotified,
 		TypeUserStatusChanged, TypeUserProfileChanged, TypeUnrecognized:
 		if strings.Contains(e.ID(), tipInfix) {
 			return Key{}

@@ -285,8 +285,16 @@ var messages = []struct {
 	{name: "report, kicked, to the operator", m: report(tim.GroupReportElem{ReportType: tim.GroupReportBeKicked, OpUser: "bridge"})},
 	{name: "report, invited, to the operator", m: report(tim.GroupReportElem{ReportType: tim.GroupReportInvite, OpUser: "bridge"})},
 	{
+		name: "report, a notice of the application's own", types: []string{"group.custom_notified"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportUserDefine, GroupName: "Team", OpUser: "administrator", UserData: "anything"}),
+	},
+	{
+		name: "report, read elsewhere", types: []string{"im.unrecognized"}, keys: []mapping.KeyKind{mapping.KeyHash},
+		m: report(tim.GroupReportElem{ReportType: tim.GroupReportGroupMessageRead}),
+	},
+	{
 		name: "report, not known", types: []string{"im.unrecognized"}, keys: []mapping.KeyKind{mapping.KeyHash},
-		m: report(tim.GroupReportElem{ReportType: tim.GroupReportUserDefine, UserData: "anything"}),
+		m: report(tim.GroupReportElem{ReportType: 99, UserData: "anything"}),
 	},
 	{
 		name: "system message that is no report", types: []string{"im.unrecognized", "im.unrecognized"},

@@ -29,7 +29,12 @@ import (
 //	BannedFromGroup         group.member_changed   (of the account, banned)
 //	UnbannedFromGroup       group.member_changed   (of the account, not banned)
 //	GroupMessageRecvOption  group.member_changed   (of the account, receive_option)
-//	everything else         im.unrecognized        (an application's own notices and topics among it)
+//	UserDefine              group.custom_notified  (user_data is what it says)
+//	everything else         im.unrecognized
+//
+// Everything else is what was read on the account's other devices (ReadReport,
+// GroupMessageRead) and topics (TopicCreate, TopicDelete): no key of such a
+// report says up to which message, or which topic.
 //
 // The copy of Invite, BeKicked, GrantAdmin, CancelAdmin or ShutUpMember that
 // comes to whoever did it does not say to whom it was done, and gives no fact:
@@ -152,6 +157,8 @@ func readReport(r tim.GroupReportElem, account tim.UserID) (string, groupData) {
 		if who != nil {
 			return TypeGroupJoinRequested, groupData{UserIDs: who, Request: requestInviteByMember}
 		}
+	case tim.GroupReportUserDefine:
+		return TypeGroupCustomNotified, groupData{}
 	case tim.GroupReportInviteAccept:
 		return handled(requestInvite, true)
 	case tim.GroupReportInviteRefuse:
@@ -165,6 +172,10 @@ func unknownReport(r tim.GroupReportElem) string {
 	switch r.ReportType {
 	case tim.GroupReportAddRequest, tim.GroupReportInviteReqToAdmin:
 		return "it names no user"
+	case tim.GroupReportReadReport, tim.GroupReportGroupMessageRead:
+		return "it does not say up to which message was read"
+	case tim.GroupReportTopicCreate, tim.GroupReportTopicDelete:
+		return "it does not say which topic"
 	}
 	return "this type of group report is not known"
 }
@@ -184,7 +195,7 @@ func operatorsCopy(r tim.GroupReportElem, account tim.UserID) bool {
 func reportIsPersonal(t tim.GroupReportType) bool {
 	switch t {
 	case tim.GroupReportCreate, tim.GroupReportDelete, tim.GroupReportGroupRecycle,
-		tim.GroupReportAddRequest, tim.GroupReportInviteReqToAdmin:
+		tim.GroupReportAddRequest, tim.GroupReportInviteReqToAdmin, tim.GroupReportUserDefine:
 		return false
 	}
 	return true

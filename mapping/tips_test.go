@@ -59,7 +59,7 @@ func TestEveryReport(t *testing.T) {
 		"im.unrecognized", "group.join_requested", "group.member_joined", "group.request_handled", "group.member_kicked",
 		"group.dismissed", "group.created", "group.member_joined", "group.member_left", "group.member_changed",
 		"group.member_changed", "group.dismissed", "group.invited", "group.request_handled", "group.request_handled",
-		"im.unrecognized", "im.unrecognized", "group.member_changed", "im.unrecognized", "im.unrecognized", "im.unrecognized",
+		"im.unrecognized", "group.custom_notified", "group.member_changed", "im.unrecognized", "im.unrecognized", "im.unrecognized",
 		"group.member_changed", "group.member_changed", "group.member_changed", "group.join_requested", "im.unrecognized",
 	} {
 		facts, err := mapping.FromMessage(observed, report(tim.GroupReportElem{ReportType: tim.GroupReportType(what), OpUser: "alice"}))

@@ -25,6 +25,7 @@ const (
 	TypeGroupJoinRequested  = "io.timbridge.group.join_requested.v1"
 	TypeGroupRequestHandled = "io.timbridge.group.request_handled.v1"
 	TypeGroupInvited        = "io.timbridge.group.invited.v1"
+	TypeGroupCustomNotified = "io.timbridge.group.custom_notified.v1"
 
 	TypeUserStatusChanged  = "io.timbridge.user.status_changed.v1"
 	TypeUserProfileChanged = "io.timbridge.user.profile_changed.v1"

@@ -22,6 +22,7 @@ type happened struct {
 	Changes      []mapping.GroupChange  `json:"changes"`
 	MessageID    string                 `json:"message_id"`
 	Message      string                 `json:"message"`
+	UserData     string                 `json:"user_data"`
 	Request      string                 `json:"request"`
 	Accepted     bool                   `json:"accepted"`
 	Reader       string                 `json:"reader"`
@@ -127,6 +128,8 @@ func (h happened) groupText(name string) (string, bool) {
 		return h.Operator + " asks to invite " + users + about(h.Message), true
 	case "group.invited":
 		return h.Operator + " invites " + users + about(h.Message), true
+	case "group.custom_notified":
+		return cmp.Or(h.Operator, "the application") + about(h.UserData), true
 	case "group.request_handled":
 		done := " refused "
 		if h.Accepted {

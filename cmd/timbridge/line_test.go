@@ -26,6 +26,7 @@ func TestEveryEventHasALine(t *testing.T) {
 		"message.read":            "alice has read up to ",
 		"group.join_requested":    "dave asks to join: I drive the north tour.",
 		"group.invited":           "alice invites bridge",
+		"group.custom_notified":   "administrator: {\"tour\"",
 		"group.request_handled":   "alice refused bridge: We are full.",
 		"user.status_changed":     "alice is online: on tour",
 		"user.profile_changed":    "alice is Alice: On time, or before.",

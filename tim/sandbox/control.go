@@ -23,6 +23,7 @@ import (
 //	POST   /control/expire       {"account"}             Faults.ExpireUserSig
 //	POST   /control/disconnect   {"account", "after"}    Faults.Disconnect
 //	POST   /control/reconnect    {"account"}             Faults.Reconnect
+//	POST   /control/notify       {"group", "content", "users"}  Sandbox.NotifyGroup
 //	POST   /control/snapshot                             Sandbox.Snapshot
 //
 // Times are written as "1.5s"; an effect is "unknown", "not_done" or "done".
@@ -52,6 +53,7 @@ func (c *control) routes(mux *http.ServeMux) {
 		return done{Cut: c.s.faults.Disconnect(a.Account, time.Duration(a.After))}, nil
 	}))
 	handle("POST /control/reconnect", c.account(func(a accountJSON) (any, error) { c.s.faults.Reconnect(a.Account); return done{}, nil }))
+	handle("POST /control/notify", c.notify)
 	handle("POST /control/snapshot", func(r *http.Request) (any, error) { return done{}, c.s.Snapshot(r.Context()) })
 	handle("/control/", func(*http.Request) (any, error) { return nil, errNoSuchControl })
 }
@@ -106,6 +108,18 @@ func (c *control) addFaults(r *http.Request) (any, error) {
 		return nil, fmt.Errorf("%w: %w", errBody, err)
 	}
 	return done{}, nil
+}
+
+func (c *control) notify(r *http.Request) (any, error) {
+	var n struct {
+		Group   tim.GroupID  `json:"group"`
+		Content string       `json:"content"`
+		Users   []tim.UserID `json:"users"`
+	}
+	if err := decodeStrictly(r.Body, &n); err != nil {
+		return nil, err
+	}
+	return done{}, c.s.NotifyGroup(r.Context(), n.Group, n.Content, n.Users...)
 }
 
 func (c *control) account(f func(accountJSON) (any, error)) func(*http.Request) (any, error) {

@@ -66,6 +66,8 @@
 //     does not come again. The same is true of [tim.GroupTipped] and of
 //     online-only messages of all groups. Faults of reports do not meet these.
 //     Members stay in such a room while they are offline.
+//   - What an application's servers tell a group ([Sandbox.NotifyGroup]) comes as
+//     a report, to those online alone.
 //   - Who joins a ChatRoom reads what was said there before, in other groups
 //     not (the documents of 2025).
 //   - Changed custom fields of a group are told like its name. Nobody is told

@@ -11,6 +11,7 @@ const (
 	opMemberModify
 	opGroupRequest
 	opGroupDecide
+	opGroupNotice
 )
 
 // joinRecord is a user who came into a group by its own wish.
@@ -128,6 +129,10 @@ func getGroupRecord(op byte, d *decoder) record {
 		return &decideRecord{
 			group: getString[tim.GroupID](d), number: d.uint(), by: getString[tim.UserID](d),
 			accept: d.bool(), answer: getString[string](d), time: d.time(), seed: d.uint(),
+		}
+	case opGroupNotice:
+		return &noticeRecord{
+			group: getString[tim.GroupID](d), users: getStrings[tim.UserID](d), content: getString[string](d), time: d.time(), seed: d.uint(),
 		}
 	}
 	return nil

@@ -34,6 +34,7 @@ func groupRecords() []record {
 			group: "team", by: "ben", user: "dot", flags: 31, flag: tim.RecvNone, role: tim.RoleAdmin, shutup: 60, until: uint64(at/1e9) + 60,
 			nameCard: "Dot", custom: []field{{"k", "v"}}, time: at + 11, seed: 60,
 		},
+		&noticeRecord{group: "team", users: []tim.UserID{"ben", "dot"}, content: "n", time: at + 12, seed: 61},
 		&sendRecord{conv: groupKey("team"), sender: "ben", time: at + 12, rand: 14, content: []byte(`{}`)},
 	}
 }

@@ -100,6 +100,8 @@ func TestControl(t *testing.T) {
 		{"GET", "faults", "control", "", 200, `{"call":"send","account":"bob","do":"error","count":1,"code":20005,"effect":"not_done"}`},
 		{"POST", "kick", "control", `{}`, 400, "account"},
 		{"POST", "kick", "control", `{"account":"ünïcode"}`, 409, "70107"},
+		{"POST", "notify", "control", `{"group":"none","content":"x"}`, 409, "10010"},
+		{"POST", "notify", "control", `{"grop":"none"}`, 400, "grop"},
 		{"POST", "snapshot", "control", "", 200, "{}"},
 	} {
 		status, body := request(t, tt.method, server.URL+"/control/"+tt.path, tt.token, tt.body)

@@ -45,7 +45,7 @@ func TestRecordsAreReadAsWritten(t *testing.T) {
 		}
 	}
 	for kind := opSend; kind <= opMediaGone; kind++ {
-		known := kind <= opAck && kind != opCreate || kind >= opGroupCreate && kind <= opGroupDecide || kind >= opModify
+		known := kind <= opAck && kind != opCreate || kind >= opGroupCreate && kind <= opGroupNotice || kind >= opModify
 		if known && !ops[kind] {
 			t.Errorf("the kind %d is not tested", kind)
 		}
