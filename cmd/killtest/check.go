@@ -14,6 +14,7 @@ import (
 // evidence is everything there is at the end.
 type evidence struct {
 	delivery string
+	accounts []tim.UserID // the bridge's
 	deeds    []deed
 	taken    []ordered
 	events   []published
@@ -28,6 +29,10 @@ type evidence struct {
 	inChat map[string]int
 	// nick is what the bridge's account is called in the end.
 	nick string
+	// shards is how many bridges shared the accounts, and renewal when one of
+	// them lost its volume, zero where none did.
+	shards  int
+	renewal time.Time
 	// away is when the bridge may not have been told something: then a service
 	// that forgets what it pushed has told it to nobody.
 	away []span
@@ -45,8 +50,11 @@ type figures struct {
 	// Missing are the things that nobody was told, which no history holds;
 	// Unheard the messages among what is stored nowhere; Gaps say so.
 	Missing, Unheard, Gaps int
-	Verbs                  map[string]int // of the commands
-	Why                    map[string]int // of those that failed, by verb and reason
+	// Unknown are the commands of accounts that nobody has; Again those that a
+	// shard which lost its volume told of once more.
+	Unknown, Again int
+	Verbs          map[string]int // of the commands
+	Why            map[string]int // of those that failed, by verb and reason
 }
 
 // outcome is what came of a command.
@@ -71,6 +79,13 @@ type faultFunc func(format string, args ...any)
 // complete says whether everything that has to arrive is there, so that it
 // can be judged; what is missing in the end, check says.
 func (e *evidence) complete() bool {
+	if e.shards > 1 {
+		for _, s := range e.signers(func(string, ...any) {}) {
+			if !e.of(s).complete() {
+				return false
+			}
+		}
+	}
 	for _, d := range e.deeds {
 		if !e.arrived(d) {
 			return false
@@ -84,7 +99,7 @@ func (e *evidence) arrived(d deed) bool {
 	_, there := e.bus.ids[d.ID]
 	switch {
 	case d.Kind == deedPost:
-		return there || d.Group == liveRoom
+		return there || d.Group == liveRoom || e.gone(d)
 	case e.delivery != "ack":
 	case d.Kind == deedRead:
 		return there

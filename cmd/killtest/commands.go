@@ -50,8 +50,10 @@ type ordered struct {
 type orders struct {
 	bus stranger
 	rng *rand.Rand
-	all bool      // all that a command can be, not only some
-	at  *fileHost // where files are
+	// accounts are who is to carry commands out.
+	accounts []tim.UserID
+	all      bool      // all that a command can be, not only some
+	at       *fileHost // where files are
 	// unread gives the ids of messages that read receipts are wanted of, each once.
 	unread func() []string
 	// asks says whether the visitor asks to be let into the group in which
@@ -70,6 +72,7 @@ type orders struct {
 
 type madeGroup struct {
 	id   tim.GroupID
+	by   tim.UserID
 	typ  string
 	next int // what happens to it next
 }
@@ -136,9 +139,9 @@ func (o *orders) learn(ctx context.Context) {
 		}
 		switch c := given[out.Command.ID]; {
 		case c.verb == "group.create" && c.id != talkCommand:
-			o.groups = append(o.groups, madeGroup{id: c.in, typ: c.typ})
+			o.groups = append(o.groups, madeGroup{id: c.in, by: c.by, typ: c.typ})
 		case c.verb == "message.send" && c.in != liveRoom && c.typ == "" && len(o.revocable) < 100 && o.rng.IntN(4) == 0:
-			o.revocable = append(o.revocable, ordered{what: out.Result.MessageID, sent: c.text, in: c.in, to: c.to})
+			o.revocable = append(o.revocable, ordered{by: c.by, what: out.Result.MessageID, sent: c.text, in: c.in, to: c.to})
 		}
 	}
 }

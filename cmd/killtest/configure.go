@@ -8,7 +8,15 @@ import (
 	"path/filepath"
 )
 
-func (h *house) bridgeDir() string { return filepath.Join(h.dir, "bridge") }
+// bridgeName names a bridge, its folder and its files.
+func (h *house) bridgeName(i int) string {
+	if h.shards == 1 {
+		return "bridge"
+	}
+	return fmt.Sprintf("bridge%d", i)
+}
+
+func (h *house) bridgeDir(i int) string { return filepath.Join(h.dir, h.bridgeName(i)) }
 
 // busInside and imInside say what is part of the bridge's process.
 func (h *house) busInside() bool { return h.fill == "embedded" || h.fill == "inside" }
@@ -54,7 +62,25 @@ func (h *house) busConfig() string {
 }`, address, h.busToken)
 }
 
-func (h *house) bridgeConfig() string {
+func (h *house) accountConfig() string {
+	if h.shards == 1 {
+		return fmt.Sprintf("account %q {\n    watch_status = [%q, %q, %q]\n  }", bridgeUser, people[0], people[1], people[2])
+	}
+	text := ""
+	for _, account := range h.accounts() {
+		text += fmt.Sprintf("account %q {}\n  ", account)
+	}
+	return text
+}
+
+func (h *house) shardConfig(i int) string {
+	if h.shards == 1 {
+		return ""
+	}
+	return fmt.Sprintf("shard {\n  index = %d\n  count = %d\n}", i, h.shards)
+}
+
+func (h *house) bridgeConfig(i int) string {
 	im := fmt.Sprintf(`url       = "ws://127.0.0.1:%d"`, h.imPort)
 	if h.imInside() {
 		im = fmt.Sprintf("listen    = \"127.0.0.1:%d\"\n    delivery  = %q\n    rate_limits = false", h.imPort, h.delivery)
@@ -72,10 +98,9 @@ app "test" {
     token     = %q
     heartbeat = "1s"
   }
-  account %q {
-    watch_status = [%q, %q, %q]
-  }
+  %s
 }
+%s
 %s
 journal {
   # Small and short, so that snapshots and deletions happen while it is killed.
@@ -97,12 +122,15 @@ policy {
   media_private = true
 }
 http { listen = "127.0.0.1:%d" }
-`, h.bridgeDir(), appID, im, h.key, h.imToken, bridgeUser, people[0], people[1], people[2], h.busConfig(), space, h.files.address(), h.http)
+`, h.bridgeDir(i), appID, im, h.key, h.imToken, h.accountConfig(), h.busConfig(), h.shardConfig(i), space, h.files.address(), h.http[i])
 }
 
 // configure writes the configurations and makes the processes.
 func (h *house) configure() error {
-	files := map[string]string{"sandbox.hcl": h.sandboxConfig(), "bridge.hcl": h.bridgeConfig()}
+	files := map[string]string{"sandbox.hcl": h.sandboxConfig()}
+	for i := range h.shards {
+		files[h.bridgeName(i)+".hcl"] = h.bridgeConfig(i)
+	}
 	if h.bus == "nats" {
 		files["nats.conf"] = h.natsConfig()
 	}
@@ -127,7 +155,10 @@ func (h *house) configure() error {
 	if !h.imInside() {
 		h.sandbox = &process{name: "sandbox", path: h.binary, args: []string{"sandbox", "-config", filepath.Join(h.dir, "sandbox.hcl")}, log: open("sandbox")}
 	}
-	h.bridge = &process{name: "bridge", path: h.binary, args: []string{"run", "-config", filepath.Join(h.dir, "bridge.hcl")}, log: open("bridge")}
+	for i := range h.shards {
+		name := h.bridgeName(i)
+		h.bridges = append(h.bridges, &process{name: name, path: h.binary, args: []string{"run", "-config", filepath.Join(h.dir, name+".hcl")}, log: open(name)})
+	}
 	for _, p := range h.others() {
 		p.onKill = h.away.begin
 	}

@@ -24,7 +24,8 @@ type deed struct {
 	By   tim.UserID `json:"by"`
 	// Group is empty in the talk with the bridge.
 	Group tim.GroupID `json:"group,omitempty"`
-	At    time.Time   `json:"at"` // when it was answered
+	To    tim.UserID  `json:"to,omitempty"` // in the talk with one of the bridge's accounts
+	At    time.Time   `json:"at"`           // when it was answered
 
 	// ID is the id of the message's event; of a read mark that of its own; of
 	// a receipt the service's id of the message.

@@ -91,7 +91,7 @@ func (h *house) fillOnce(ctx context.Context, round int) error {
 	noticed, err := h.awaitTrouble(ctx, "full")
 	if err == nil && round == fillTimes-1 {
 		// Once it also dies while there is no room, and has to come up with none.
-		err = errors.Join(h.bridge.kill(), h.bridge.start())
+		err = errors.Join(h.bridges[0].kill(), h.bridges[0].start())
 		if err == nil {
 			_, err = h.awaitTrouble(ctx, "full")
 		}

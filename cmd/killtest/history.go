@@ -42,7 +42,10 @@ func (h *house) ask(ctx context.Context, e *evidence) error {
 // conversationsOf are the conversations that are read as that person: its talk
 // with the bridge, and of all groups each as one who was in it from the start.
 func (e *evidence) conversationsOf(user tim.UserID) []tim.Conversation {
-	out := []tim.Conversation{tim.C2C(bridgeUser)}
+	var out []tim.Conversation
+	for _, account := range e.accounts {
+		out = append(out, tim.C2C(account))
+	}
 	switch user {
 	case people[0]:
 		out = append(out, tim.Group(talkGroup()))

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/timbridge/timbridge/bus/kafka/kafkatest"
+	"github.com/timbridge/timbridge/tim"
 )
 
 const appID = 1400000000
@@ -27,9 +28,11 @@ const appID = 1400000000
 type house struct {
 	settings
 	key, imToken, busToken string
-	imPort, busPort, http  int
+	imPort, busPort        int
+	http                   []int // of each bridge
 
-	broker, sandbox, bridge, sender *process
+	broker, sandbox, sender *process
+	bridges                 []*process // the shards
 	// kafka is the broker where it is one of Kafka's.
 	kafka     *kafkatest.Broker
 	logs      []*os.File
@@ -39,6 +42,7 @@ type house struct {
 
 	files *fileHost // of what commands say is to be fetched
 	away  watch
+	lost  time.Time // when a shard lost its volume
 
 	mu     sync.Mutex
 	deeds  []deed
@@ -62,7 +66,12 @@ func newHouse(ctx context.Context, s settings) (*house, error) {
 			return nil, err
 		}
 	}
-	for _, v := range []*int{&h.imPort, &h.busPort, &h.http} {
+	h.http = make([]int, h.shards)
+	ports := []*int{&h.imPort, &h.busPort}
+	for i := range h.http {
+		ports = append(ports, &h.http[i])
+	}
+	for _, v := range ports {
 		var err error
 		if *v, err = freePort(); err != nil {
 			return nil, err
@@ -89,7 +98,7 @@ func newHouse(ctx context.Context, s settings) (*house, error) {
 		return nil, err
 	}
 	if h.fill != "" {
-		if h.volume, err = newVolume(h.bridgeDir()); err != nil {
+		if h.volume, err = newVolume(h.bridgeDir(0)); err != nil {
 			return nil, err
 		}
 	}
@@ -113,7 +122,7 @@ func freePort() (int, error) {
 // others are the processes beside the sender, in the order of their start.
 func (h *house) others() []*process {
 	var list []*process
-	for _, p := range []*process{h.broker, h.sandbox, h.bridge} {
+	for _, p := range append([]*process{h.broker, h.sandbox}, h.bridges...) {
 		if p != nil { // else it is inside the bridge
 			list = append(list, p)
 		}
@@ -129,7 +138,15 @@ func (h *house) process(name string) *process {
 	case "bus", "nats", "kafka":
 		return h.broker
 	}
-	return h.bridge
+	return h.bridges[0]
+}
+
+// accounts are those that the bridge signs in.
+func (h *house) accounts() []tim.UserID {
+	if h.shards > 1 {
+		return fleetAccounts(h.shards)
+	}
+	return []tim.UserID{bridgeUser}
 }
 
 // startSender starts the people, and takes down what they say they said.
@@ -151,6 +168,9 @@ func (h *house) startSender() error {
 		"sender", "-url", fmt.Sprintf("ws://127.0.0.1:%d", h.imPort), "-token", h.imToken, "-key", h.key,
 		"-group", string(talkGroup()), "-rate", fmt.Sprint(h.rate), fmt.Sprintf("-all=%t", h.all()), "-files", filepath.Join(h.dir, "files"),
 	}}
+	for _, account := range h.accounts() {
+		h.sender.args = append(h.sender.args, "-account", string(account))
+	}
 	if err := h.sender.start(); err != nil {
 		return err
 	}
@@ -237,11 +257,20 @@ func (h *house) stopSender(patience time.Duration) error {
 	return errors.Join(err, h.sender.failure())
 }
 
-// ready says whether the bridge says that it is.
-func (h *house) ready(ctx context.Context) (bool, string) {
+// ready says whether the bridge says that it is, and every one of several.
+func (h *house) ready(ctx context.Context) (ok bool, why string) {
+	for _, port := range h.http {
+		if ok, why = readyAt(ctx, port); !ok {
+			return false, why
+		}
+	}
+	return true, why
+}
+
+func readyAt(ctx context.Context, port int) (bool, string) {
 	c, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(c, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/ready", h.http), nil)
+	req, err := http.NewRequestWithContext(c, http.MethodGet, fmt.Sprintf("http://127.0.0.1:%d/ready", port), nil)
 	if err != nil {
 		return false, err.Error()
 	}

@@ -43,6 +43,11 @@ func (h *house) killAll(ctx context.Context, rng *rand.Rand) error {
 			fmt.Printf("killed %d times\n", i+1)
 		}
 	}
+	if h.loseVolume {
+		if err := h.loseOne(ctx, rng); err != nil {
+			return err
+		}
+	}
 	// A while of peace under load, in which all comes back by itself; and what
 	// a service that forgets pushes then is not to be missing.
 	if err := errors.Join(h.awaitBroker(ctx), h.awaitReady(ctx, 30*time.Second)); err != nil || h.delivery == "ack" {
@@ -57,7 +62,11 @@ func (h *house) pick(rng *rand.Rand) []*process {
 	n := 1 + rng.IntN(len(h.victims))
 	var list []*process
 	for _, i := range rng.Perm(len(h.victims))[:n] {
-		list = append(list, h.process(h.victims[i]))
+		p := h.process(h.victims[i])
+		if p == h.bridges[0] && h.shards > 1 {
+			p = h.bridges[rng.IntN(h.shards)]
+		}
+		list = append(list, p)
 	}
 	return list
 }
@@ -95,24 +104,24 @@ func (h *house) killAtSteps(ctx context.Context, rng *rand.Rand) error {
 }
 
 func (h *house) killAtStep(ctx context.Context, step string, nth int) error {
-	if err := h.bridge.kill(); err != nil {
+	if err := h.bridges[0].kill(); err != nil {
 		return err
 	}
-	if err := h.bridge.start(fmt.Sprintf("TIMBRIDGE_KILL_AT=%s:%d", step, nth)); err != nil {
+	if err := h.bridges[0].start(fmt.Sprintf("TIMBRIDGE_KILL_AT=%s:%d", step, nth)); err != nil {
 		return err
 	}
 	select {
-	case <-h.bridge.exited():
+	case <-h.bridges[0].exited():
 	case <-ctx.Done():
 		return ctx.Err()
 	case <-time.After(stepPatience):
 		return fmt.Errorf("the bridge did not come to it for the %d. time within %s", nth, stepPatience)
 	}
 	h.away.begin()
-	if !h.bridge.killed() {
-		return fmt.Errorf("the bridge ended by itself on the way to it: %w", h.bridge.failure())
+	if !h.bridges[0].killed() {
+		return fmt.Errorf("the bridge ended by itself on the way to it: %w", h.bridges[0].failure())
 	}
-	if err := h.bridge.start(); err != nil {
+	if err := h.bridges[0].start(); err != nil {
 		return err
 	}
 	if err := h.awaitReady(ctx, 30*time.Second); err != nil {

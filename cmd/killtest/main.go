@@ -25,6 +25,12 @@
 //   - every command that the bus took has exactly one outcome, and at most one
 //     effect in chat, exactly one if it succeeded; one dead letter if it did not.
 //
+// With -shards it is several bridges that share some accounts, and each of them
+// is held to all of that for its own accounts and for all that these are told;
+// and together to the rest: each account is signed in by one, each command has
+// one outcome, also one for an account that none of them has. One that loses
+// its volume, too, goes on with no command carried out twice.
+//
 // Other troubles than kills, under the same load and with the same comparison:
 // the bus or the IM service is away for a while, or the bridge's volume is full
 // for a while. Then nobody restarts the bridge, and its readiness has to tell
@@ -36,6 +42,7 @@
 //	go run ./cmd/killtest -kills 100 -delivery push
 //	go run ./cmd/killtest -victim bridge,nats -kills 20
 //	go run ./cmd/killtest -bus kafka -victim bus -kills 20
+//	go run ./cmd/killtest -shards 3 -kills 20 -lose-volume
 //	go run ./cmd/killtest -mix text -kills 20
 //	go run ./cmd/killtest -steps all -each 10
 //	go run ./cmd/killtest -outage bus -for 60s -how stop
@@ -87,6 +94,9 @@ type settings struct {
 	crash   bool
 	fill    string
 	lasts   time.Duration
+
+	shards     int
+	loseVolume bool // of one of them
 }
 
 func main() {
@@ -142,6 +152,8 @@ func parse(args []string) (settings, error) {
 	f.BoolVar(&s.crash, "crash", false, "the bridge is killed too, in the middle of the outage")
 	f.StringVar(&s.fill, "fill", "", "the bridge's volume, a small tmpfs, is full for a while instead, three times: apart (NATS elsewhere), embedded (NATS in the bridge, on that volume) or inside (the sandbox too); needs root")
 	f.DurationVar(&s.lasts, "for", 0, "how long an outage lasts (default 60s), or the volume is full (15s)")
+	f.IntVar(&s.shards, "shards", 1, "how many bridges share the accounts, each with a volume of its own; one of them is killed each time, and the mix is text")
+	f.BoolVar(&s.loseVolume, "lose-volume", false, "with -shards: after the kills one of them is killed once more, and its data directory is gone")
 	f.StringVar(&s.mix, "mix", "all", "what is done in chat and by commands: all that there is, or text: messages of text, and a few commands")
 	f.Float64Var(&s.rate, "rate", 200, "messages a second, and commands a second")
 	f.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "seed of everything random")
@@ -188,10 +200,29 @@ func parse(args []string) (settings, error) {
 	if s.outage != "" && s.fill != "" {
 		return s, errors.New("-outage and -fill are two tests")
 	}
+	if err := s.checkShards(); err != nil {
+		return s, err
+	}
 	if s.bus == "kafka" && s.fill != "" && s.fill != "apart" {
 		return s, fmt.Errorf("-fill is %q; a Kafka is never part of the bridge", s.fill)
 	}
 	return s, nil
+}
+
+func (s *settings) checkShards() error {
+	switch {
+	case s.shards < 1:
+		return fmt.Errorf("-shards is %d; one is the least", s.shards)
+	case s.shards == 1 && s.loseVolume:
+		return errors.New("-lose-volume goes with -shards")
+	case s.shards > 1 && (s.outage != "" || s.fill != "" || len(s.steps) > 0):
+		return errors.New("-shards goes with kills at random moments")
+	case s.shards > 1 && s.delivery != "ack":
+		return errors.New("-shards goes with -delivery ack")
+	case s.shards > 1:
+		s.mix = "text"
+	}
+	return nil
 }
 
 // all says whether everything is mixed.
@@ -211,5 +242,12 @@ func (s *settings) trouble() string {
 	case len(s.steps) > 0:
 		return fmt.Sprintf("bridge killed %d times at each of %s", s.each, strings.Join(s.steps, ", "))
 	}
-	return fmt.Sprintf("%s killed %d times", strings.Join(s.victims, " or "), s.kills)
+	text := fmt.Sprintf("%s killed %d times", strings.Join(s.victims, " or "), s.kills)
+	if s.shards > 1 {
+		text = fmt.Sprintf("one of %d shards: %s", s.shards, text)
+	}
+	if s.loseVolume {
+		text += ", then one loses its volume"
+	}
+	return text
 }

@@ -23,9 +23,12 @@ func (o *orders) next() (ordered, any) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.number++
-	c := ordered{id: fmt.Sprintf("c%d", o.number), by: bridgeUser}
+	c := ordered{id: fmt.Sprintf("c%d", o.number), by: o.accounts[o.rng.IntN(len(o.accounts))]}
 	someone := people[o.rng.IntN(len(people))]
 	switch n := o.rng.IntN(100); {
+	case n < 8 && len(o.accounts) > 1 && o.rng.IntN(4) == 0:
+		c.by, c.to, c.hopeless = unknownAccount(o.rng.IntN(1000)), someone, true
+		return o.send(c)
 	case n < 5 && len(o.revocable) > 0:
 		return o.revoke(c)
 	case n < 6:
@@ -104,7 +107,7 @@ func (o *orders) send(c ordered) (ordered, any) {
 func (o *orders) revoke(c ordered) (ordered, any) {
 	m := o.revocable[0]
 	o.revocable = o.revocable[1:]
-	m.id, m.verb = c.id, "message.revoke"
+	m.id, m.verb = c.id, "message.revoke" // by its own sender
 	return m, map[string]string{"message_id": m.what}
 }
 
@@ -146,7 +149,7 @@ func (o *orders) create(c ordered) (ordered, any) {
 func (o *orders) change(c ordered) (ordered, any) {
 	i := o.rng.IntN(len(o.groups))
 	g := &o.groups[i]
-	c.in, c.typ = g.id, g.typ
+	c.by, c.in, c.typ = g.by, g.id, g.typ
 	steps := map[string][]string{
 		"private":    {"talk", "describe", "invite", "remove", "quit"},
 		"public":     {"describe", "invite", "promote", "mute", "remove", "dismiss"},

@@ -46,7 +46,7 @@ func (h *house) endure(ctx context.Context) error {
 		if err := h.stayTroubled(ctx, reason, rest/2); err != nil {
 			return err
 		}
-		if err := errors.Join(h.bridge.kill(), h.bridge.start()); err != nil {
+		if err := errors.Join(h.bridges[0].kill(), h.bridges[0].start()); err != nil {
 			return err
 		}
 		if _, err := h.awaitTrouble(ctx, reason); err != nil {

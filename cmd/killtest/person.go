@@ -23,9 +23,9 @@ type person struct {
 	client tim.Client
 	dir    string
 
-	numbers map[tim.GroupID]int // of messages, by conversation
-	changed int                 // modifications
-	recent  []own               // messages that can still be changed
+	numbers map[string]int // of messages, by conversation
+	changed int            // modifications
+	recent  []own          // messages that can still be changed
 	owned   []*ownGroup
 	visits  int
 	asked   bool   // to be let in where everybody talks
@@ -45,7 +45,7 @@ type own struct {
 
 func newPerson(s *sender, user tim.UserID, index int) *person {
 	return &person{
-		s: s, user: user, index: index, rng: rand.New(rand.NewPCG(uint64(index), 7)), numbers: map[tim.GroupID]int{}, heard: map[tim.MessageID]bool{},
+		s: s, user: user, index: index, rng: rand.New(rand.NewPCG(uint64(index), 7)), numbers: map[string]int{}, heard: map[tim.MessageID]bool{},
 		dir: filepath.Join(s.dir, string(user)),
 	}
 }
@@ -98,7 +98,7 @@ func (p *person) live(ctx context.Context) error {
 		case p.s.all:
 			err = p.act()
 		default:
-			err = p.post([]tim.GroupID{"", p.s.group}[p.rng.IntN(2)])
+			err = p.say([]tim.GroupID{"", p.s.group}[p.rng.IntN(2)], p.s.accounts[p.rng.IntN(len(p.s.accounts))])
 		}
 		if err != nil {
 			return err
@@ -136,15 +136,19 @@ func (p *person) conversation(group tim.GroupID) tim.Conversation {
 	return tim.Group(group)
 }
 
-// post says something that it was not said before.
-func (p *person) post(group tim.GroupID) error {
-	p.numbers[group]++
-	number := p.numbers[group]
-	where := string(group)
-	if group == "" {
-		where = "bridge"
+// post says something that was not said before, in a group or to the bridge.
+func (p *person) post(group tim.GroupID) error { return p.say(group, bridgeUser) }
+
+// say says something that was not said before, in a group or, without one, to
+// one of the bridge's accounts.
+func (p *person) say(group tim.GroupID, account tim.UserID) error {
+	conv, where := tim.C2C(account), string(account)
+	if group != "" {
+		conv, where, account = tim.Group(group), string(group), ""
 	}
-	d := deed{Kind: deedPost, By: p.user, Group: group, Number: number, Mark: fmt.Sprintf("%s to %s %d", p.user, where, number)}
+	p.numbers[where]++
+	number := p.numbers[where]
+	d := deed{Kind: deedPost, By: p.user, Group: group, To: account, Number: number, Mark: fmt.Sprintf("%s to %s %d", p.user, where, number)}
 	pieces := thinkOf(p.rng, d.Mark, p.s.all)
 	d.Said, d.Files = saidOf(pieces), sumsOf(pieces)
 	d.Wants = p.s.all && group != liveRoom && p.rng.IntN(30) == 0
@@ -158,7 +162,7 @@ func (p *person) post(group tim.GroupID) error {
 	}
 	var stored tim.Message
 	err := p.insist("send "+d.Mark, func(ctx context.Context) (err error) {
-		stored, err = p.client.Send(ctx, p.conversation(group), msg)
+		stored, err = p.client.Send(ctx, conv, msg)
 		return err
 	})
 	if err != nil {

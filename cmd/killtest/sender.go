@@ -32,7 +32,8 @@ type sender struct {
 	sdkappid uint32
 	group    tim.GroupID
 	rate     float64
-	all      bool // all that there is to do in chat, not only text
+	accounts []tim.UserID // of the bridge, to talk with
+	all      bool         // all that there is to do in chat, not only text
 
 	dir string // for the files that are sent
 
@@ -48,6 +49,7 @@ func runSender(args []string) error {
 	f.StringVar(&token, "token", "", "")
 	f.StringVar(&s.key, "key", "", "")
 	f.Func("group", "", func(id string) error { s.group = tim.GroupID(id); return nil })
+	f.Func("account", "", func(id string) error { s.accounts = append(s.accounts, tim.UserID(id)); return nil })
 	f.Float64Var(&s.rate, "rate", 100, "")
 	f.BoolVar(&s.all, "all", false, "")
 	f.StringVar(&s.dir, "files", "", "")

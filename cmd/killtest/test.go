@@ -59,7 +59,7 @@ func test(ctx context.Context, s settings) (err error) {
 	}
 	fmt.Printf("ready after %s; %s, delivery %q, seed %d\n", time.Since(started).Round(time.Millisecond), s.trouble(), s.delivery, s.seed)
 
-	o := &orders{bus: bus, rng: rand.New(rand.NewPCG(s.seed, 1)), all: s.all(), at: h.files, unread: h.unreadOne, asks: h.asks}
+	o := &orders{bus: bus, accounts: h.accounts(), rng: rand.New(rand.NewPCG(s.seed, 1)), all: s.all(), at: h.files, unread: h.unreadOne, asks: h.asks}
 	if err := h.makeTalk(ctx, o); err != nil {
 		return err
 	}
@@ -101,11 +101,22 @@ func test(ctx context.Context, s settings) (err error) {
 	blink()
 	watched.Wait()
 	e.away = h.away.spans
-	f, err := e.check()
+	check := e.check
+	if s.shards > 1 {
+		check = e.checkFleet
+	}
+	f, err := check()
 	fmt.Printf("%d messages answered, %d changes of them, %d tips, %d commands taken (%d of them to revoke): %d succeeded, %d failed, %d in doubt; %d events; %d downloads; settled %s after the load; took %s\n",
 		f.Said, f.Changed, f.Tips, f.Taken, f.Revoked, f.Succeeded, f.Failed, f.InDoubt, f.Events, f.Files, time.Since(settling).Round(time.Millisecond), time.Since(started).Round(time.Second))
-	if f.Missing > 0 || f.Unheard > 0 || f.Gaps > 0 {
+	if s.shards == 1 && f.Missing > 0 || f.Unheard > 0 || f.Gaps > 0 {
 		fmt.Printf("while the bridge was away: %d messages of those stored nowhere, within the bounds of %d gaps; %d changes and reports that were told to nobody, which no history holds\n", f.Unheard, f.Gaps, f.Missing)
+	}
+	if s.shards > 1 {
+		fmt.Printf("%d shards; %d commands of unknown accounts", s.shards, f.Unknown)
+		if s.loseVolume {
+			fmt.Printf("; of the shard that lost its volume: %d commands have a second outcome, %d events went with it", f.Again, f.Missing)
+		}
+		fmt.Println()
 	}
 	verbs := []string{}
 	for _, verb := range slices.Sorted(maps.Keys(f.Verbs)) {
@@ -140,7 +151,10 @@ func (h *house) makeTalk(ctx context.Context, o *orders) error {
 	for _, p := range people {
 		members = append(members, map[string]string{"user_id": string(p)})
 	}
-	err := o.publish(ctx, ordered{id: talkCommand, by: bridgeUser, verb: "group.create", in: talkGroup()},
+	for _, account := range o.accounts[1:] {
+		members = append(members, map[string]string{"user_id": string(account)})
+	}
+	err := o.publish(ctx, ordered{id: talkCommand, by: o.accounts[0], verb: "group.create", in: talkGroup()},
 		map[string]any{"group_type": "public", "name": "talk", "members": members})
 	if err != nil {
 		return err
@@ -188,7 +202,7 @@ func (o *orders) awaitSuccess(ctx context.Context, command string) error {
 
 // settled waits until everything that is still to come has come.
 func (h *house) settled(ctx context.Context, o *orders) (*evidence, error) {
-	e := &evidence{delivery: h.delivery, deeds: h.deeds, taken: o.taken}
+	e := &evidence{delivery: h.delivery, accounts: h.accounts(), shards: h.shards, renewal: h.lost, deeds: h.deeds, taken: o.taken}
 	deadline := time.Now().Add(h.settle)
 	for {
 		if err := e.read(ctx, o.bus); err != nil {
