@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,29 +18,58 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
+
+	"github.com/timbridge/timbridge/bus/kafka/kafkatest"
 )
 
-var realKafka = flag.String("kafka", "", "a broker, host:port, for the tests on Kafka; default: one inside the test")
+var realKafka = flag.String("kafka", "", "a broker, host:port, for the tests on Kafka; default: one inside the test, or with "+apacheEnv+"=1 an Apache Kafka")
+
+// apacheEnv has the tests on Kafka start a real one: make test-kafka.
+const apacheEnv = "TIMBRIDGE_TEST_KAFKA"
 
 // kafkaBus is a bus for one test: a broker, and topics of its own on it.
 type kafkaBus struct {
 	address string
 	topics  string // what their names begin with
-	close   func()
 }
 
-// newKafkaBus starts a broker inside the test, or has topics on the one of -kafka.
-func newKafkaBus() (*kafkaBus, error) {
-	if *realKafka != "" {
-		k := &kafkaBus{address: *realKafka, topics: "test" + strings.ToLower(rand.Text())}
-		k.close = k.remove
-		return k, nil
+// kafkaBuses gives buses, of brokers inside the test, or with other topics each
+// of a real one.
+func kafkaBuses(t *testing.T) func() (*kafkaBus, error) {
+	t.Helper()
+	address := *realKafka
+	if address == "" && os.Getenv(apacheEnv) != "" {
+		broker, err := kafkatest.New(t.Context(), kafkatest.Options{Dir: t.TempDir(), Progress: func(line string) { t.Log(line) }})
+		if err == nil {
+			t.Cleanup(func() {
+				if err := broker.Kill(); err != nil {
+					t.Error(err)
+				}
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			err = broker.Start(ctx)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		address = broker.Addr()
 	}
-	cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
-	if err != nil {
-		return nil, err
+	return func() (*kafkaBus, error) {
+		if address != "" {
+			k := &kafkaBus{address: address, topics: "test" + strings.ToLower(rand.Text())}
+			if *realKafka != "" {
+				t.Cleanup(k.remove)
+			}
+			return k, nil
+		}
+		cluster, err := kfake.NewCluster(kfake.NumBrokers(1))
+		if err != nil {
+			return nil, err
+		}
+		t.Cleanup(cluster.Close) // after the bridges, whose end would wait for it
+		return &kafkaBus{address: cluster.ListenAddrs()[0], topics: "tim"}, nil
 	}
-	return &kafkaBus{address: cluster.ListenAddrs()[0], topics: "tim", close: cluster.Close}, nil
 }
 
 // block is the bus in a configuration.
@@ -76,18 +106,17 @@ func (k *kafkaBus) remove() {
 // onBothBuses are the scripts that run on Kafka as they do on NATS.
 var onBothBuses = []string{"badinput", "chat", "deadletter", "interrupt", "journal", "second", "tour"}
 
-// TestScriptsOnKafka runs what people do on Kafka too. -kafka takes a real one.
+// TestScriptsOnKafka runs what people do on Kafka too.
 func TestScriptsOnKafka(t *testing.T) {
-	p := scriptParams(t, "kafka")
+	p, newBus := scriptParams(t, "kafka"), kafkaBuses(t)
 	for _, name := range onBothBuses {
 		p.Files = append(p.Files, filepath.Join("testdata", "script", name+".txt"))
 	}
 	p.Setup = func(e *testscript.Env) error {
-		k, err := newKafkaBus()
+		k, err := newBus()
 		if err != nil {
 			return err
 		}
-		t.Cleanup(k.close) // after the bridges, whose end would wait for it
 		err = prepare(e.WorkDir, k.block(), func(name, value string) { e.Setenv(name, value) })
 		e.Setenv("BUS", k.address)
 		e.Setenv("TOPIC", k.topics+".commands")

@@ -87,17 +87,16 @@ func TestReadme(t *testing.T) {
 }
 
 // TestReadmeOnKafka does the same with a bus of that kind, which differs in what
-// is said about the bus alone. -kafka takes a real one.
+// is said about the bus alone.
 func TestReadmeOnKafka(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("the README is written for a Unix shell")
 	}
 	steps, _ := readSteps(t, filepath.Join("..", "..", "README.md"))
-	k, err := newKafkaBus()
+	k, err := kafkaBuses(t)()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(k.close)
 	tour := newTour(t, k)
 	for i, s := range steps {
 		for n := len(s.want) - 1; n >= 0; n-- {
