@@ -87,6 +87,8 @@ func judge(err error) (code int, hint string) {
 		return codeMissing, "is the bridge (\"timbridge run\") or the NATS server running, and is bus.url right?"
 	case errors.As(err, &streams):
 		return codeMissing, "change the configuration or the stream so that they agree, or set bus.manage = \"update\""
+	case errors.As(err, &topics) && topics.Missing:
+		return codeMissing, "create it, or set bus.manage = \"create\" to have that done"
 	case errors.As(err, &topics):
 		return codeMissing, "change the configuration or the topic so that they agree, or set bus.manage = \"update\""
 	case kafkaHint(err) != "":

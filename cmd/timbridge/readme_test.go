@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/timbridge/timbridge/config"
 )
 
 var binary = flag.String("binary", "", "the program that TestReadme's tour is done with; default: this test's own")
@@ -137,6 +139,30 @@ func TestReadmesAgree(t *testing.T) {
 	}
 	if len(english) != len(chinese) {
 		t.Errorf("README.md has %d commands, README.zh-CN.md %d", len(english), len(chinese))
+	}
+}
+
+// TestReadmeConfigurations: what the READMEs show of configurations can be read.
+func TestReadmeConfigurations(t *testing.T) {
+	t.Setenv("KAFKA_PASSWORD", "secret")
+	for _, name := range []string{"README.md", "README.zh-CN.md"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := regexp.MustCompile("(?s)```hcl\n(.*?)```").FindAllStringSubmatch(string(text), -1)
+		if len(blocks) == 0 {
+			t.Errorf("%s shows no configuration", name)
+		}
+		for _, b := range blocks {
+			path := filepath.Join(t.TempDir(), "config.hcl")
+			if err := os.WriteFile(path, []byte(b[1]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := config.Load(path); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
 	}
 }
 
