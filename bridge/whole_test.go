@@ -280,6 +280,19 @@ func TestFilesOverTheWholeBridge(t *testing.T) {
 	if err := json.Unmarshal(posted.Data(), &data); err != nil || len(data.Elements) != 3 || data.Elements[1].Name != "a.txt" || download(t, data.Elements[1].URL) != "this is /a.txt" {
 		t.Errorf("%s, %v", posted.Data(), err)
 	}
+	// The text beside them is changed, and they stay.
+	var said map[string]any
+	if err := json.Unmarshal(posted.Data(), &said); err != nil {
+		t.Fatal(err)
+	}
+	elements := said["elements"].([]any)
+	elements[0] = m{"type": "text", "text": "two files, as said"}
+	c.done("message.modify", m{"message_id": posted.ID(), "elements": elements})
+	modified := awaitEvents(t, c.bus, "message.modified", 1)[0]
+	if err := json.Unmarshal(modified.Data(), &data); err != nil || len(data.Elements) != 3 || download(t, data.Elements[2].URL) != "some data" ||
+		!strings.Contains(string(modified.Data()), "two files, as said") {
+		t.Errorf("%s, %v", modified.Data(), err)
+	}
 	for what, url := range map[string]string{"another host": "https://files.example/x", "another port": "http://127.0.0.1:1/x"} {
 		o := c.outcome(c.order("message.send", m{"conversation": toAlice, "elements": []any{m{"type": "file", "name": "x", "url": url}}}))
 		if o.Type != mapping.TypeRejected || o.Error.Code != mapping.CodeMediaNotAllowed {

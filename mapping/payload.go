@@ -114,7 +114,7 @@ func (c *Command) readModify(d ModifyData) error {
 	m := n.message()
 	m.CloudCustomStr = d.CloudCustomData
 	for i, element := range d.Elements {
-		elem, _, err := element.elem(i)
+		elem, err := element.reported("/elements/" + strconv.Itoa(i))
 		if err != nil {
 			return err
 		}

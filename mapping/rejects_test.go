@@ -107,6 +107,9 @@ func TestToCommandRejects(t *testing.T) {
 		{"a picture in a modified message", func(t *testing.T) *event.Event {
 			return commandEvent(t, mapping.TypeCommandModify, `{"message_id":"group/team/1","elements":[{"type":"image","url":"https://a.example/i.png"}]}`)
 		}, mapping.RejectElementNotSendable, "/elements/0", "send another"},
+		{"a new file in a modified message", func(t *testing.T) *event.Event {
+			return commandEvent(t, mapping.TypeCommandModify, `{"message_id":"group/team/1","elements":[{"type":"file","id":"f","name":"a","data":"AAAA"}]}`)
+		}, mapping.RejectElementNotSendable, "/elements/0", "send another"},
 		{"a message of those online to modify", func(t *testing.T) *event.Event {
 			return commandEvent(t, mapping.TypeCommandModify, `{"message_id":"group/team/online/alice/7/1795420800","elements":[{"type":"text","text":"a"}]}`)
 		}, mapping.RejectSchemaInvalid, "/message_id", "stored nowhere"},

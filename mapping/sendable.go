@@ -12,7 +12,8 @@ import (
 // sendable says of elements that exist in events and cannot be sent that this
 // is what is wrong with them, rather than their shape. value is the data of a
 // command, at where it has elements, and modify says whether the elements are
-// to stand in a message that is there already.
+// to stand in a message that is there already: it can keep the files that it
+// has, or get those of another message.
 func sendable(value any, at string, modify bool) error {
 	object, _ := value.(map[string]any)
 	elements, _ := object["elements"].([]any)
@@ -25,14 +26,14 @@ func sendable(value any, at string, modify bool) error {
 			return reject(RejectElementNotSendable, field, "only the IM service sends %s elements: leave it out", word)
 		case elementUnknown:
 			return reject(RejectElementNotSendable, field, "an element of unknown type cannot be sent: leave it out")
-		case elementImage, elementSound, elementFile, elementVideo, elementMerger:
-			if modify {
-				return reject(RejectElementNotSendable, field, "a message cannot be changed to have a %s element: send another message", word)
+		case elementImage, elementSound, elementFile, elementVideo:
+			if id, _ := object["id"].(string); modify && (id == "" || object["data"] != nil) {
+				return reject(RejectElementNotSendable, field, "a change brings no file of its own: give the %s as a message.posted event has it, with its id, or send another message", word)
 			}
 		}
 		messages, _ := object["messages"].([]any)
 		for k, message := range messages {
-			if err := sendable(message, fmt.Sprintf("%s/messages/%d", field, k), modify); err != nil {
+			if err := sendable(message, fmt.Sprintf("%s/messages/%d", field, k), false); err != nil {
 				return err
 			}
 		}
@@ -88,7 +89,7 @@ func (e Element) elem(i int) (tim.Elem, []Media, error) {
 }
 
 // reported is the element as it was reported, with its files where they are:
-// what stands in a merger. at is where the command has it.
+// what stands in a merger, or in a message that is changed. at is where the command has it.
 func (e Element) reported(at string) (tim.Elem, error) {
 	if e.Data != "" || e.Snapshot != nil && e.Snapshot.Data != "" {
 		switch e.Type {
@@ -126,6 +127,11 @@ func (e Element) reported(at string) (tim.Elem, error) {
 func (e Element) reportedImage() tim.ImageElem {
 	out := tim.ImageElem{
 		OrigURL: e.URL, OrigID: e.ID, OrigPicSize: int64(e.Size), OrigPicWidth: int64(e.Width), OrigPicHeight: int64(e.Height),
+	}
+	for _, level := range []tim.ImageLevel{tim.ImageCompression, tim.ImageHD} {
+		if level.String() == e.Level {
+			out.Level = level
+		}
 	}
 	for n := int64(1); n < 256; n++ {
 		if e.Format != "" && imageFormat(n) == e.Format {

@@ -1,6 +1,7 @@
 package timtest
 
 import (
+	"bytes"
 	"strings"
 	"sync"
 
@@ -16,6 +17,7 @@ var modifyCases = []testCase{
 	{"a message that is not there cannot be changed", 0, modifyNothing},
 	{"a recalled message cannot be changed", 0, modifyRevoked},
 	{"a change is bound like a message", 0, modifyLimits},
+	{"a change keeps files, and can have elements of every kind", 0, modifyElements},
 }
 
 // change is a message named by its conversation and sequence, with a new text.
@@ -193,4 +195,34 @@ func modifyLimits(s *scene) {
 	empty.Elems = nil
 	_, err = can.ModifyMessage(s.ctx(), empty)
 	s.refused("a change to nothing", err, tim.CodeInvalidMsgElem)
+}
+
+// modifyElements replaces a text with one of each that a person sends, and the
+// file with it stays the one that it was.
+func modifyElements(s *scene) {
+	alice, bob := s.signIn("alice"), s.signIn("bob")
+	can := able[tim.Modifier](alice)
+	able[tim.Uploader](alice)
+	content := noise(3000)
+	sent, _ := deliver(s, alice, bob, tim.TextElem{Content: "before"}, tim.FileElem{FilePath: s.write("a.bin", content), FileName: "a.bin"})
+	msg := sent
+	msg.Elems = []tim.Elem{
+		tim.TextElem{Content: "after"}, sent.Elems[1], tim.CustomElem{Data: "d", Ext: "e"}, tim.FaceElem{Index: 3, Buf: "f"},
+		tim.LocationElem{Desc: "here", Longitude: 1.5, Latitude: -2.5},
+		tim.MergerElem{Title: "both", Messages: []tim.Message{{Sender: bob.user, Elems: []tim.Elem{tim.TextElem{Content: "said"}}}}},
+	}
+	now, err := can.ModifyMessage(s.ctx(), msg)
+	if err != nil {
+		s.Fatal(err)
+	}
+	got := event(bob, "the change to after", func(e tim.MessagesModified) bool {
+		return len(e.Messages) == 1 && len(e.Messages[0].Elems) > 0 && e.Messages[0].MsgID == sent.MsgID
+	}).Messages[0]
+	if diff := differ(now.Elems, got.Elems); diff != "" || len(got.Elems) != len(msg.Elems) {
+		s.Fatalf("the receiver sees %d elements, %s", len(got.Elems), diff)
+	}
+	file, ok := got.Elems[1].(tim.FileElem)
+	if !ok || file.FileName != "a.bin" || !bytes.Equal(s.download(file.URL), content) {
+		s.Errorf("the file is now %+v", got.Elems[1])
+	}
 }
