@@ -37,6 +37,7 @@ func (h *house) killAll(ctx context.Context, rng *rand.Rand) error {
 				if err := h.awaitBroker(ctx); err != nil {
 					return err
 				}
+				wait(ctx, min(time.Duration(rng.ExpFloat64()*float64(2*time.Second)), 6*time.Second)) // of load
 			}
 		}
 		if (i+1)%10 == 0 {
