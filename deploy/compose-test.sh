@@ -1,0 +1,175 @@
+#!/usr/bin/env bash
+# Does the tour of the README inside the containers of docker-compose.yml, on NATS
+# and on Kafka: a command and its outcome, chat, events, a group, a failure and its
+# dead letter, doctor; then kills the bridge and the bus under way with SIGKILL,
+# and looks that nothing was lost and nothing came twice; then has it drain and end.
+#
+#   deploy/compose-test.sh              both
+#   deploy/compose-test.sh nats         one of them: nats, kafka
+#   deploy/compose-test.sh config       only whether docker-compose.yml is valid
+#
+# It needs a docker that answers, with compose. It runs as a project of its own,
+# on free ports, beside one that may be running, and removes what it made, but
+# for the images.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+export COMPOSE_PROJECT_NAME=timbridge-test-$$
+export TIMBRIDGE_VERSION=test-$$ # an image of its own
+export SANDBOX_PORT=0 NATS_PORT=0 TIMBRIDGE_PORT=0 TIMBRIDGE_KAFKA_PORT=0 PROMETHEUS_PORT=0 GRAFANA_PORT=0
+unset TIMBRIDGE_CONFIG TIMBRIDGE_KAFKA_CONFIG TIMBRIDGE_LOG_LEVEL TIMBRIDGE_LOG_FORMAT COMPOSE_FILE COMPOSE_PROFILES
+
+work=$(mktemp -d)
+answer=$work/answer
+bridge= account= bus=
+
+compose() { docker compose --progress quiet --profile kafka --profile monitoring "$@"; }
+
+finish() {
+  local code=$?
+  if [ $code -ne 0 ]; then
+    printf '\nFAILED; what the containers said last:\n' >&2
+    compose ps --all >&2 || true
+    compose logs --no-color --tail 60 >&2 || true
+  fi
+  compose down --volumes --remove-orphans --timeout 10 > /dev/null 2>&1 || true
+  docker image rm "timbridge:$TIMBRIDGE_VERSION" > /dev/null 2>&1 || true
+  rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+fail() { printf '%s\n' "$*" >&2; exit 1; }
+
+# timbridge runs the program in the bridge's container, and keeps what it prints.
+timbridge() { compose exec -T "$bridge" timbridge "$@" < /dev/null > "$answer" 2>&1; }
+
+# elsewhere runs it in a container of its own, which needs no bridge.
+elsewhere() { compose run --rm --no-deps -T "$bridge" "$@" < /dev/null; }
+
+# says looks for a line in what was printed.
+says() { grep -Eq -- "$1" "$answer" || fail "expected /$1/, not:" "$(cat "$answer")"; }
+
+step() { printf '   %s\n' "$*"; }
+
+tour() {
+  step "a command, and what came of it"
+  timbridge send --to bob --text "hi bob" --wait || fail "$(cat "$answer")"
+  says "^succeeded  message.send  message c2c/bob/$account/1/"
+
+  step "bob reads it, and answers"
+  echo "hello, who is this?" | compose exec -T "$bridge" timbridge chat --as bob --to "$account" > "$answer" 2>&1 || fail "$(cat "$answer")"
+  says " $account: hi bob\$"
+  says " bob: hello, who is this\\?\$"
+
+  step "a group"
+  timbridge group create --name team --type public --member bob --wait || fail "$(cat "$answer")"
+  says '^succeeded  group.create  group tb-'
+  local group
+  group=$(sed -n 's/^succeeded  group.create  group //p' "$answer")
+  timbridge send --group "$group" --text "hello team" --wait || fail "$(cat "$answer")"
+  timbridge chat --as bob --group "$group" || fail "$(cat "$answer")"
+  says " $account: hello team\$"
+
+  step "events, each as its schema says"
+  timbridge tail --from start --end || fail "$(cat "$answer")"
+  says "account.signed_in +account/$account\$"
+  says "message.posted +c2c/bob/$account  bob: hello, who is this\\?\$"
+  says 'group.created .*made "team"'
+  timbridge tail --from start --end --json || fail "$(cat "$answer")"
+  compose exec -T "$bridge" timbridge schema validate --events < "$answer" > "$answer.valid" 2>&1 || fail "$(cat "$answer.valid")"
+
+  step "what fails has an outcome and a dead letter"
+  if timbridge send --group nosuch --text hi --wait; then fail "a message into no group was sent"; fi
+  says '^failed  message.send  im_error 10010 ERR_SVR_GROUP_NOT_FOUND'
+  timbridge deadletter list || fail "$(cat "$answer")"
+  says 'im_error 10010'
+
+  step "doctor"
+  timbridge doctor || fail "$(cat "$answer")"
+  says '^pass  bridge +runs and is ready$'
+  says '^pass  bus '
+  says '^pass  durability '
+  says '^pass  data directory '
+}
+
+# survives kills something while commands come in, starts it again, and counts.
+survives() {
+  local victim=$1 count=12 n got
+  step "$victim killed while $count commands come in"
+  for n in $(seq "$count"); do
+    # On a bus that was killed one is not taken: the same id again is carried out once.
+    for _ in $(seq 60); do
+      if elsewhere send --to carol --text "$victim-$n" --id "$victim-$n" > "$work/sent" 2>&1; then continue 2; fi
+      sleep 1
+    done
+    fail "the bus took no command for a minute: $(cat "$work/sent")"
+  done &
+  local sender=$!
+  sleep 2
+  compose kill --signal KILL "$victim" > /dev/null
+  sleep 2
+  compose up --detach --no-build --wait "$bridge" > /dev/null || fail "it is not ready again"
+  wait "$sender"
+
+  got=0
+  for _ in $(seq 60); do
+    timbridge tail --stream outcomes --from start --end --json || fail "$(cat "$answer")"
+    got=$(grep -c "\"id\":\"$victim-[0-9]*\"" "$answer" || true)
+    [ "$got" -lt "$count" ] || break
+    sleep 1
+  done
+  [ "$got" -eq "$count" ] || fail "$got outcomes of $count commands"
+  timbridge tail --type message.posted --from start --end || fail "$(cat "$answer")"
+  for n in $(seq "$count"); do
+    got=$(grep -c " $account: $victim-$n\$" "$answer" || true)
+    [ "$got" -eq 1 ] || fail "the message $victim-$n is on the bus $got times"
+  done
+}
+
+drains() {
+  step "it drains and ends"
+  local id got
+  id=$(compose ps --quiet "$bridge")
+  compose stop "$bridge" > /dev/null
+  docker logs "$id" > "$answer" 2>&1
+  says '^ended; everything is kept in data'
+  got=$(docker inspect --format '{{.State.ExitCode}}' "$id")
+  [ "$got" = 0 ] || fail "it ended with exit code $got"
+}
+
+# bounded looks that the bridge may do no more than it needs.
+bounded() {
+  local id got
+  id=$(compose ps --quiet "$bridge")
+  got=$(docker inspect --format '{{.Config.User}} {{.HostConfig.ReadonlyRootfs}} {{.HostConfig.CapDrop}} {{range .NetworkSettings.Ports}}{{range .}}{{.HostIp}} {{end}}{{end}}' "$id")
+  [ "$got" = "65532:65532 true [ALL] 127.0.0.1 " ] || fail "user, read-only, capabilities, published at: $got"
+}
+
+try() {
+  bus=$1 bridge=$2 account=$3
+  printf -- '-- %s\n' "$bus"
+  step "up"
+  compose up --detach --no-build --wait "$bridge" > /dev/null
+  bounded
+  tour
+  survives "$bridge"
+  survives "$bus"
+  drains
+}
+
+what=${1:-all}
+case $what in
+all | config | nats | kafka) ;;
+*) sed -n '2,/^set/p' "$0" | sed -n 's/^# \{0,1\}//p'; exit 2 ;;
+esac
+docker compose version > /dev/null || fail "this needs a docker that answers, with compose"
+compose config --quiet
+echo "docker-compose.yml is valid"
+[ "$what" != config ] || exit 0
+compose build timbridge > /dev/null
+docker image inspect --format 'the image has {{.Size}} bytes' "timbridge:$TIMBRIDGE_VERSION"
+case $what in all | nats) try nats timbridge bridge ;; esac
+case $what in all | kafka) try kafka timbridge-kafka bridge-kafka ;; esac
+echo "all is well"
