@@ -3,11 +3,16 @@ package main
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -19,6 +24,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 
+	"github.com/timbridge/timbridge/bridge"
 	"github.com/timbridge/timbridge/bus/kafka/kafkatest"
 )
 
@@ -152,9 +158,10 @@ func TestKafkaScripts(t *testing.T) {
 	p.Dir = filepath.Join("testdata", "kafka")
 	p.Setup = func(e *testscript.Env) error {
 		e.Values[brokersKey{}] = map[string]*kfake.Cluster{}
+		e.Setenv("TOPIC", "tim.commands")
 		return prepare(e.WorkDir, "", func(name, value string) { e.Setenv(name, value) })
 	}
-	p.Cmds["broker"] = brokerCommand
+	p.Cmds["broker"], p.Cmds["reason"] = brokerCommand, reason
 	testscript.Run(t, p)
 }
 
@@ -197,4 +204,26 @@ func brokerCommand(ts *testscript.TestScript, neg bool, args []string) {
 			cluster.Close()
 		}
 	})
+}
+
+// reason waits until a bridge that runs says that it is not ready, for a reason
+// that matches: reason $HTTP 'the bus cannot be used'
+func reason(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: reason address pattern")
+	}
+	pattern, err := regexp.Compile(args[1])
+	ts.Check(err)
+	var h bridge.Health
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		res, err := http.Get("http://" + args[0] + "/ready")
+		ts.Check(err)
+		h = bridge.Health{}
+		err = json.NewDecoder(res.Body).Decode(&h)
+		ts.Check(errors.Join(err, res.Body.Close()))
+		if res.StatusCode == http.StatusServiceUnavailable && !h.Ready && slices.ContainsFunc(h.Reasons, pattern.MatchString) {
+			return
+		}
+	}
+	ts.Fatalf("not for that reason within 20 s: %+v", h)
 }
