@@ -155,14 +155,9 @@ func openSandboxDriver(cfg *config.Config, url string, log hclog.Logger) (*wire.
 		}
 	}
 	return wire.NewDriver(wire.Options{
-		URL: url, Token: token, Heartbeat: cfg.App.Driver.Heartbeat.Std(), MaxMessageBytes: longestAnswer, Logger: log,
+		URL: url, Token: token, Heartbeat: cfg.App.Driver.Heartbeat.Std(), Logger: log,
 	}), key, nil
 }
-
-// longestAnswer is what the sandbox may answer at once: the list of an
-// account's conversations, of which there can be a hundred thousand, comes whole
-// and has each one's last message in it.
-const longestAnswer = 256 << 20
 
 // ReadKey is the application's secret key, from the configuration or as the
 // first run made it.

@@ -18,6 +18,7 @@ type call struct {
 	// settled, which may be nil, is called with the outcome by the
 	// connection's reader, before any report that came after it.
 	settled func(*clientConn, error)
+	pieces  []byte // of the answer; the connection's reader's
 	release func() // gives the place among the requests in flight back
 	done    chan answer
 }
@@ -34,6 +35,8 @@ type clientConn struct {
 	inbox    *inbox
 	receipts *receipts
 	signOut  func() // a report signs the account out
+
+	maxAnswer int // in pieces
 
 	mu      sync.Mutex
 	queue   []*call          // not given to the writer yet
@@ -76,8 +79,10 @@ func (c *clientConn) take(f frame) error {
 	switch f.kind {
 	case kindReport:
 		return c.report(f)
+	case kindPart:
+		return c.part(f)
 	case kindReply:
-		c.reply(f)
+		return c.reply(f)
 	}
 	return nil // a kind of frame that a later version may have is passed over
 }
@@ -97,19 +102,26 @@ func (c *clientConn) report(f frame) error {
 	return nil
 }
 
-func (c *clientConn) reply(f frame) {
+func (c *clientConn) reply(f frame) error {
 	c.mu.Lock()
 	done := c.pending[f.id]
-	delete(c.pending, f.id)
 	c.mu.Unlock()
 	if done == nil {
-		return
+		return nil
 	}
-	a := answer{body: f.body}
+	var a answer
 	if len(f.failure) > 0 {
-		a = answer{err: decodeFailure(done.op, f.failure)}
+		a.err = decodeFailure(done.op, f.failure)
+	} else if body, err := done.whole(f); err != nil {
+		return err // the call ends with the connection
+	} else {
+		a.body = body
 	}
+	c.mu.Lock()
+	delete(c.pending, f.id)
+	c.mu.Unlock()
 	done.end(c, a)
+	return nil
 }
 
 func (c *call) end(conn *clientConn, a answer) {

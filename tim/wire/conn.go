@@ -17,23 +17,31 @@ type conn struct {
 	session *session
 	link    *link
 	welcome welcome
+	// maxAnswer is how long an answer in pieces may be.
+	maxAnswer int
 
 	mu sync.Mutex
 	// out are the answers that wait to be written, and owed is how many
 	// requests of this connection have no written answer. It is bounded, so
 	// that a client which asks and does not read cannot fill the memory.
-	out  [][]byte
+	out  []*reply
 	owed int
 }
 
 // gather implements endpoint: answers first, since somebody waits for them.
 func (c *conn) gather(dst []byte, limit int) []byte {
 	c.mu.Lock()
-	for len(c.out) > 0 && (len(dst) == 0 || len(dst)+len(c.out[0]) <= limit) {
-		dst = append(dst, c.out[0]...)
+	for fits, more := true, false; len(c.out) > 0 && !more; {
+		first := c.out[0]
+		if dst, fits, more = first.gather(dst, limit, pieceBytes(c.link.limit)); !fits {
+			break
+		}
 		c.out[0] = nil
-		c.out = c.out[1:]
-		c.owed--
+		if c.out = c.out[1:]; more {
+			c.out = append(c.out, first) // the others come in between
+		} else {
+			c.owed--
+		}
 	}
 	c.mu.Unlock()
 
@@ -160,23 +168,30 @@ func (c *conn) answer(id uint64, op string, body []byte, err error) {
 	if err != nil {
 		failure = encodeFailure(toWire(op, err))
 	}
-	reply := appendReply(make([]byte, 0, len(body)+len(failure)+64), id, body, failure)
-	if len(reply) > c.link.limit {
+	long := len(body)+len(failure)+replyOverhead > c.link.limit
+	r := &reply{id: id, rest: body, bytes: len(body)}
+	switch {
+	case !long:
+		r.frame = appendReply(make([]byte, 0, len(body)+len(failure)+replyOverhead), id, body, failure)
+	case err != nil || len(body) > c.maxAnswer:
 		failed := notDone(op, tim.CodeSDKNetPkgSizeLimit, ErrTooLarge)
-		failed.Desc = fmt.Sprintf("the answer has %d bytes, the client takes %d", len(reply), c.link.limit)
+		failed.Desc = fmt.Sprintf("the answer has %d bytes, the client takes %d", len(body)+len(failure), max(c.link.limit, c.maxAnswer))
 		failed.Effect = tim.EffectDone
 		if e, ok := tim.AsError(err); ok {
 			failed.Code, failed.Effect = e.Code, e.Effect
 		} else if err != nil {
 			failed.Effect = tim.EffectUnknown
 		}
-		reply = appendReply(reply[:0], id, nil, encodeFailure(toWire(op, failed)))
+		r.frame = appendReply(nil, id, nil, encodeFailure(toWire(op, failed)))
 	}
 	c.mu.Lock()
-	c.out = append(c.out, reply)
+	c.out = append(c.out, r)
 	c.mu.Unlock()
 	c.link.notify()
 }
+
+// replyOverhead is more than what appendReply adds to body or failure.
+const replyOverhead = 64
 
 func encodeFailure(w *wireError) []byte {
 	b, err := json.Marshal(w)

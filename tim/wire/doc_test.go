@@ -49,7 +49,7 @@ func TestProtocolExamples(t *testing.T) {
 		}
 	}
 	for _, kind := range []string{
-		kindHello, kindWelcome, kindRefused, kindRequest, kindReply, kindCancel, kindReport, kindAck, kindPing, kindBye,
+		kindHello, kindWelcome, kindRefused, kindRequest, kindReply, kindPart, kindCancel, kindReport, kindAck, kindPing, kindBye,
 	} {
 		if !seen[kind] {
 			t.Errorf("no example of %s", kind)

@@ -39,7 +39,7 @@ func (d *Driver) Open(ctx context.Context, config tim.Config) (tim.Client, error
 	}
 	greeting := hello{
 		T: kindHello, Version: Version, SDKAppID: config.SDKAppID, Config: raw,
-		MaxMessage: d.opts.MaxMessageBytes, HeartbeatMS: milliseconds(d.opts.Heartbeat),
+		MaxMessage: d.opts.MaxMessageBytes, MaxAnswer: d.opts.MaxAnswerBytes, HeartbeatMS: milliseconds(d.opts.Heartbeat),
 	}
 	l, w, err := d.dial(ctx, context.Background(), greeting)
 	if err != nil {

@@ -18,6 +18,7 @@ const (
 	kindRefused = "refused"
 	kindRequest = "req"
 	kindReply   = "res"
+	kindPart    = "part"
 	kindCancel  = "cancel"
 	kindReport  = "report"
 	kindAck     = "ack"
@@ -47,6 +48,8 @@ type frame struct {
 	event     []byte
 	upto      uint64
 	also      []span
+	data      string // a piece of an answer
+	bytes     uint64 // how many of them there were
 }
 
 // parseFrame takes a line apart. Members that it does not know are skipped, so
@@ -82,6 +85,10 @@ func parseFrame(line []byte) (frame, error) {
 			f.upto, err = uintOf(value)
 		case "also":
 			f.also, err = spansOf(value)
+		case "data":
+			f.data, err = stringOf(value)
+		case "bytes":
+			f.bytes, err = uintOf(value)
 		}
 		if err != nil {
 			return fmt.Errorf("member %q: %w", key, err)

@@ -24,6 +24,8 @@ func TestFramesRoundTrip(t *testing.T) {
 		{"reply", appendReply(nil, math.MaxUint64, body, nil), frame{kind: kindReply, id: math.MaxUint64, body: body}},
 		{"reply without a body", appendReply(nil, 0, nil, nil), frame{kind: kindReply}},
 		{"failed reply", appendReply(nil, 1, body, []byte(`{"code":1}`)), frame{kind: kindReply, id: 1, failure: []byte(`{"code":1}`)}},
+		{"piece of a reply", appendPart(nil, 7, []byte("[1]")), frame{kind: kindPart, id: 7, data: "WzFd"}},
+		{"reply in pieces", appendReplyInPieces(nil, 7, 3), frame{kind: kindReply, id: 7, bytes: 3}},
 		{"cancel", appendCancel(nil, 9), frame{kind: kindCancel, id: 9}},
 		{"report", appendReport(nil, 1, 2, "al\"ice\né", true, body), frame{kind: kindReport, n: 1, number: 2, account: "al\"ice\né", out: true, event: body}},
 		{"ack", appendAck(nil, 5, nil), frame{kind: kindAck, upto: 5}},

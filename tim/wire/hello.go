@@ -17,10 +17,13 @@ type hello struct {
 	Session  string `json:"session,omitempty"`
 	Received uint64 `json:"received,omitempty"`
 
-	SDKAppID    uint32          `json:"sdkappid"`
-	Config      json.RawMessage `json:"config,omitempty"`
-	MaxMessage  int             `json:"max_message"`
-	HeartbeatMS int64           `json:"heartbeat_ms"`
+	SDKAppID   uint32          `json:"sdkappid"`
+	Config     json.RawMessage `json:"config,omitempty"`
+	MaxMessage int             `json:"max_message"`
+	// MaxAnswer is the longest body of an answer that the client takes in
+	// pieces; 0: none.
+	MaxAnswer   int   `json:"max_answer,omitempty"`
+	HeartbeatMS int64 `json:"heartbeat_ms"`
 }
 
 // welcome is the server's answer to a hello that it takes.

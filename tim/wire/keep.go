@@ -68,7 +68,8 @@ func (c *client) adopt(l *link, w welcome) *clientConn {
 		c.greeting.Session = w.Session
 	}
 	c.conn = &clientConn{
-		link: l, inbox: c.inbox, receipts: c.receipts,
+		maxAnswer: c.opts.MaxAnswerBytes,
+		link:      l, inbox: c.inbox, receipts: c.receipts,
 		signOut: func() { c.setAccount(account{refusal: tim.CodeLoginKickedOffByOther}) },
 		pending: make(map[uint64]*call),
 	}

@@ -20,6 +20,10 @@ type Options struct {
 	// MaxMessageBytes is the longest WebSocket message taken from the server;
 	// default 4 MiB, at least 4 KiB.
 	MaxMessageBytes int
+	// MaxAnswerBytes is the longest answer taken in all: one that is longer than
+	// a message, such as the list of very many conversations, comes in pieces.
+	// Default 256 MiB, at least MaxMessageBytes.
+	MaxAnswerBytes int
 	// MaxInFlight is how many requests of one client may wait for their answer;
 	// further ones wait for their turn. Default 1024, or what the server allows
 	// where that is less.
@@ -93,6 +97,7 @@ type HandlerOptions struct {
 const (
 	defaultMaxMessage   = 4 << 20
 	minMaxMessage       = 4 << 10
+	defaultMaxAnswer    = 256 << 20
 	defaultMaxInFlight  = 1024
 	defaultMaxHeldBytes = 64 << 20
 	defaultMaxUnacked   = 4096
@@ -108,6 +113,8 @@ const (
 func (o Options) withDefaults() Options {
 	setDefault(&o.MaxMessageBytes, defaultMaxMessage)
 	o.MaxMessageBytes = max(o.MaxMessageBytes, minMaxMessage)
+	setDefault(&o.MaxAnswerBytes, defaultMaxAnswer)
+	o.MaxAnswerBytes = max(o.MaxAnswerBytes, o.MaxMessageBytes)
 	setDefault(&o.MaxInFlight, defaultMaxInFlight)
 	setDefault(&o.Heartbeat, defaultHeartbeat)
 	o.Heartbeat = min(o.Heartbeat, maxHeartbeat)

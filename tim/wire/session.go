@@ -99,7 +99,7 @@ func (s *session) attach(l *link, he hello, resumed bool) *conn {
 	}
 	s.idle = time.Time{}
 	s.window.rewind(he.Received)
-	s.conn = &conn{session: s, link: l, welcome: s.welcome(resumed)}
+	s.conn = &conn{session: s, link: l, welcome: s.welcome(resumed), maxAnswer: he.MaxAnswer}
 	return s.conn
 }
 

@@ -265,7 +265,7 @@ func TestContextEndsWhileWaiting(t *testing.T) {
 func TestSizesAreBounded(t *testing.T) {
 	r := newRig(t, HandlerOptions{MaxMessageBytes: 16 << 10})
 	r.far.kind = "both"
-	c := r.open(func(o *Options) { o.MaxMessageBytes = 8 << 10 })
+	c := r.open(func(o *Options) { o.MaxMessageBytes, o.MaxAnswerBytes = 8<<10, 8<<10 })
 	ctx := within(t, 10*time.Second)
 	var got collector
 	_ = c.Listen(got.handle)
