@@ -17,8 +17,8 @@ const (
 	typeKicked   = "io.timbridge.account.kicked_offline.v1"
 	typeRejected = "io.timbridge.command.rejected.v1"
 
-	// goneWithin is how long before a volume is lost something may have been
-	// recorded on it that was not on the bus yet.
+	// goneWithin is how long what is recorded may wait for its round, in the
+	// order of the journal, until all targets have their parts of it.
 	goneWithin = 10 * time.Second
 )
 
@@ -183,6 +183,15 @@ func (e *evidence) of(s *shard) *evidence {
 	own := func(p published) bool { return slices.Contains(s.journals, p.journal) }
 	part.events, part.outcomes, part.deadLetters = only(e.events, own), only(e.outcomes, own), only(e.deadLetters, own)
 	part.bus = readBus(part.events)
+	if len(s.journals) > 1 {
+		last := map[string]time.Time{}
+		for _, p := range part.events {
+			if p.recorded.After(last[p.journal]) {
+				last[p.journal] = p.recorded
+			}
+		}
+		part.published = slices.MinFunc(slices.Collect(maps.Values(last)), time.Time.Compare)
+	}
 	return part
 }
 
@@ -274,9 +283,10 @@ func (e *evidence) checkRenewed(f *figures) error {
 	return errors.Join(wrong...)
 }
 
-// gone says whether what was said may be gone with a volume.
+// gone says whether what was said may be gone with a volume: it had been
+// recorded there, and had not come to the bus.
 func (e *evidence) gone(d deed) bool {
-	return !e.renewal.IsZero() && d.At.After(e.renewal.Add(-goneWithin)) && d.At.Before(e.renewal.Add(time.Second))
+	return !e.published.IsZero() && d.At.After(e.published.Add(-goneWithin)) && d.At.Before(e.renewal.Add(time.Second))
 }
 
 // checkRising: in a group the order of its sequence. What a command has said
