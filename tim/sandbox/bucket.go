@@ -10,6 +10,11 @@ type bucket struct {
 
 // take takes one, or says how long to wait for it. A rate of 0 is no limit.
 func (b *bucket) take(rate int, now int64) (wait time.Duration, ok bool) {
+	return b.takeLeaving(rate, now, 0)
+}
+
+// takeLeaving is the same for one that leaves so many to others.
+func (b *bucket) takeLeaving(rate int, now int64, others float64) (wait time.Duration, ok bool) {
 	if rate <= 0 {
 		return 0, true
 	}
@@ -20,9 +25,10 @@ func (b *bucket) take(rate int, now int64) (wait time.Duration, ok bool) {
 		b.level = min(full, b.level+full*float64(now-b.last)/float64(time.Second))
 	}
 	b.last = max(b.last, now)
-	if b.level >= 1 {
+	need := min(1+others, full)
+	if b.level >= need {
 		b.level--
 		return 0, true
 	}
-	return time.Duration((1 - b.level) / full * float64(time.Second)), false
+	return time.Duration((need - b.level) / full * float64(time.Second)), false
 }

@@ -69,7 +69,8 @@ type Options struct {
 type Limits struct {
 	// GroupMessages is how many messages a second one group takes, whoever
 	// sends them, in bursts of a second's worth; beyond it a send ends with
-	// 10023. Default 40.
+	// 10023. Of a second's worth those of low priority leave a quarter to the
+	// others, and those of the lowest a half. Default 40.
 	GroupMessages int
 	// Sends is how many messages a second one account may send; beyond it a
 	// send ends with 7008. Default none.

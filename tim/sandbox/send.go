@@ -112,7 +112,7 @@ func (c *Client) send(op string, ss *session, conv tim.Conversation, said, msg t
 			return nil, nil, err
 		}
 	}
-	if err := s.allow(op, ss, g, now); err != nil {
+	if err := s.allow(op, ss, g, msg.Priority, now); err != nil {
 		return nil, nil, err
 	}
 	r := &sendRecord{
@@ -209,7 +209,7 @@ func (s *Sandbox) resolve(op string, a *account, conv tim.Conversation) (convKey
 }
 
 // allow checks the limits on sending.
-func (s *Sandbox) allow(op string, ss *session, g *group, now int64) error {
+func (s *Sandbox) allow(op string, ss *session, g *group, priority *tim.MsgPriority, now int64) error {
 	l := s.opts.Limits
 	if l.Sends > 0 {
 		if wait, ok := ss.account.bucket("sends").take(l.Sends, now); !ok {
@@ -221,12 +221,28 @@ func (s *Sandbox) allow(op string, ss *session, g *group, now int64) error {
 	if g == nil || l.GroupMessages == 0 {
 		return nil
 	}
-	if wait, ok := g.bucket.take(l.GroupMessages, now); !ok {
+	if wait, ok := g.bucket.takeLeaving(l.GroupMessages, now, leftByPriority(priority, l.GroupMessages)); !ok {
 		e := refuse(op, tim.CodeSvrGroupSendMsgFreqLimit, "more than %d messages a second in the group", l.GroupMessages)
 		e.RetryAfter = wait
 		return e
 	}
 	return nil
+}
+
+// leftByPriority is how much of a group's limit a message leaves to those of
+// higher priority: where there are too many, the lowest are refused first.
+// Normal ones leave nothing, since that is what most have who say nothing of it.
+func leftByPriority(priority *tim.MsgPriority, rate int) float64 {
+	if priority == nil {
+		return 0
+	}
+	switch *priority {
+	case tim.PriorityLow:
+		return float64(rate) / 4
+	case tim.PriorityLowest:
+		return float64(rate) / 2
+	}
+	return 0
 }
 
 // onlineTargets are those who get an online-only message of a one-to-one talk:

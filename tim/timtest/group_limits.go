@@ -23,6 +23,7 @@ var groupLimitCases = []testCase{
 	{"groups that a user is in", needLimited, limitJoined},
 	{"groups in all", needLimited, limitGroups},
 	{"messages a second", needLimited, limitMessages},
+	{"messages of low priority are refused first", needLimited, limitPriority},
 }
 
 // limited is a scene at a service of its own.
@@ -282,6 +283,42 @@ func limitGroups(s *scene) {
 		s.Fatal(err)
 	}
 	alice.create(tim.GroupAVChatRoom)
+}
+
+// limitPriority: when a group is written to too often, messages of low priority
+// are refused while others are still taken.
+func limitPriority(s *scene) {
+	l := s.limited(Limits{GroupMessages: 20})
+	alice := l.signIn("alice")
+	conv := tim.Group(alice.create(tim.GroupPublic))
+	send := func(p tim.MsgPriority) error {
+		msg := textMessage(p.String())
+		msg.Priority = &p
+		_, err := alice.client.Send(s.ctx(), conv, msg)
+		return err
+	}
+	refused := func(p tim.MsgPriority) (taken int) {
+		for ; taken < 100; taken++ {
+			if err := send(p); err != nil {
+				s.refused("too many of priority "+p.String(), err, tim.CodeSvrGroupSendMsgFreqLimit)
+				break
+			}
+		}
+		return taken
+	}
+	// The clock may stand still, or go on while this goes on: then there is room
+	// again for some.
+	refused(tim.PriorityLowest)
+	if n := refused(tim.PriorityLow); n == 0 {
+		s.Error("none of low priority is taken after too many of the lowest")
+	}
+	if n := refused(tim.PriorityHigh); n == 0 {
+		s.Error("none of high priority is taken after too many of low priority")
+	}
+	l.h.Advance(2 * time.Second)
+	if err := send(tim.PriorityLowest); err != nil {
+		s.Errorf("a while later: %v", err)
+	}
 }
 
 func limitMessages(s *scene) {
