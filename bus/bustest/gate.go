@@ -14,14 +14,16 @@ import (
 type Frame struct {
 	Bytes []byte
 	// Store says that it is part of a request to store messages on one of the
-	// bridge's streams; Whole that it completes one.
-	Store, Whole bool
+	// bridge's streams.
+	Store bool
+	// Parts is of how many parts of a round it completes the request.
+	Parts int
 }
 
 // Splitter reads the next frame that a client sent.
 type Splitter func(*bufio.Reader) (Frame, error)
 
-// maxHeld is how many requests held can be waited for.
+// maxHeld is how many parts held can be waited for.
 const maxHeld = 1024
 
 // Gate is a way to the broker, which can be held up and cut. It listens on
@@ -113,7 +115,7 @@ func (g *Gate) toServer(c *gateConn) {
 		g.mu.Unlock()
 		if hold {
 			c.held = append(c.held, f.Bytes)
-			if f.Whole {
+			for range f.Parts {
 				g.mu.Lock()
 				select {
 				case g.held <- struct{}{}:
@@ -174,8 +176,8 @@ func (g *Gate) Hold() {
 	g.hold, g.held = true, make(chan struct{}, maxHeld)
 }
 
-// Held waits until n whole requests are held since Hold: one for each part of a
-// plan, since each target has a request of its own.
+// Held waits until the whole requests of n parts of a plan are held since Hold,
+// be they in one or in many.
 func (g *Gate) Held(ctx context.Context, n int) error {
 	g.mu.Lock()
 	held := g.held

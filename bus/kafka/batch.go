@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go/compress"
-	"github.com/segmentio/kafka-go/protocol"
 
 	"github.com/timbridge/timbridge/bus"
 )
@@ -26,25 +25,22 @@ type stamp struct {
 // batchBuffer writes v2 record batches. It is used by one goroutine; what it
 // gives is good until it is reset.
 type batchBuffer struct {
-	b     []byte // 4 bytes of size, the batch's header, the records
+	b     []byte // the batch's header, the records
 	count int
 	base  int64 // milliseconds
 }
-
-// sizePrefix is what comes before the batch in a produce request.
-const sizePrefix = 4
 
 // reset begins a batch of records of one time.
 func (w *batchBuffer) reset(at time.Time) {
 	if w.b == nil {
 		w.b = make([]byte, 0, 64<<10)
 	}
-	w.b = append(w.b[:0], make([]byte, sizePrefix+batchHeader)...)
+	w.b = append(w.b[:0], make([]byte, batchHeader)...)
 	w.count, w.base = 0, at.UnixMilli()
 }
 
 // size is how long the batch is.
-func (w *batchBuffer) size() int { return len(w.b) - sizePrefix }
+func (w *batchBuffer) size() int { return len(w.b) }
 
 // add appends a record.
 func (w *batchBuffer) add(m *message) {
@@ -98,26 +94,25 @@ func aloneSize(m *message) int {
 }
 
 // finish completes the batch with its stamp.
-func (w *batchBuffer) finish(s stamp, codec compress.Compression) (protocol.RawRecordSet, error) {
+func (w *batchBuffer) finish(s stamp, codec compress.Compression) error {
 	if codec != compress.None {
 		var packed bytes.Buffer
 		c := codec.Codec().NewWriter(&packed)
-		_, err := c.Write(w.b[sizePrefix+batchHeader:])
+		_, err := c.Write(w.b[batchHeader:])
 		if closeErr := c.Close(); err == nil {
 			err = closeErr
 		}
 		if err != nil {
-			return protocol.RawRecordSet{}, fmt.Errorf("compress a batch: %w", err)
+			return fmt.Errorf("compress a batch: %w", err)
 		}
-		w.b = append(w.b[:sizePrefix+batchHeader], packed.Bytes()...)
+		w.b = append(w.b[:batchHeader], packed.Bytes()...)
 	}
 	producer, epoch, sequence := int64(-1), int16(-1), int32(-1)
 	if s.set {
 		producer, epoch, sequence = s.producer, s.epoch, s.sequence
 	}
 	order := binary.BigEndian
-	order.PutUint32(w.b, uint32(len(w.b)-sizePrefix))
-	h := w.b[sizePrefix:]
+	h := w.b
 	order.PutUint64(h, 0)
 	order.PutUint32(h[atLength:], uint32(len(h)-12))
 	order.PutUint32(h[12:], 0xffffffff) // no leader's epoch
@@ -131,8 +126,11 @@ func (w *batchBuffer) finish(s stamp, codec compress.Compression) (protocol.RawR
 	order.PutUint32(h[53:], uint32(sequence))
 	order.PutUint32(h[atCount:], uint32(w.count))
 	order.PutUint32(h[atCRC:], crc32.Checksum(h[atAttributes:], castagnoli))
-	return protocol.RawRecordSet{Reader: bytes.NewReader(w.b)}, nil
+	return nil
 }
+
+// batch is the batch that was finished.
+func (w *batchBuffer) batch() []byte { return w.b }
 
 // message is an event as a record.
 type message struct {

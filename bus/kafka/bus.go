@@ -44,6 +44,7 @@ type Bus struct {
 
 	targets  map[bus.Target]*target // of the publisher's goroutine
 	producer stamp                  // likewise: the newest producer id
+	frames   frames
 	desk     desk
 
 	markMu   sync.Mutex

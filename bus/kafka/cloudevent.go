@@ -41,8 +41,9 @@ type eventEncoder struct {
 // encode gives the record of an event, by the CloudEvents Kafka binding:
 // attributes as they are, in UTF-8, and the data as the value; or all of it as
 // JSON in structured mode.
-func (enc *eventEncoder) encode(e *event.Event, key []byte) (message, error) {
-	enc.headers, enc.text = enc.headers[:0], enc.text[:0]
+func (enc *eventEncoder) encode(e *event.Event) (message, error) {
+	enc.headers, enc.text = enc.headers[:0], append(enc.text[:0], keyOf(e)...)
+	key := enc.text[:len(enc.text):len(enc.text)]
 	if enc.structured {
 		b, err := e.MarshalJSON()
 		if err != nil {
@@ -74,17 +75,17 @@ func (enc *eventEncoder) set(name, value string) {
 
 // keyOf is the key of an event, which decides its partition: its partitionkey,
 // else what it is about, so that what belongs together keeps its order.
-func keyOf(e *event.Event) []byte {
+func keyOf(e *event.Event) string {
 	if key := extension(e, "partitionkey"); key != "" {
-		return []byte(key)
+		return key
 	}
 	if s := e.Subject(); s != "" {
-		return []byte(s)
+		return s
 	}
 	if account := extension(e, "timaccount"); account != "" {
-		return []byte("account/" + account)
+		return "account/" + account
 	}
-	return []byte(e.ID())
+	return e.ID()
 }
 
 // extension gives an attribute that is text, "" where there is none, without

@@ -25,7 +25,7 @@ func TestBinding(t *testing.T) {
 		t.Fatal(err)
 	}
 	var enc eventEncoder
-	msg, err := enc.encode(&e, keyOf(&e))
+	msg, err := enc.encode(&e)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func TestBinding(t *testing.T) {
 	}
 
 	enc.structured = true
-	if msg, err = enc.encode(&e, keyOf(&e)); err != nil {
+	if msg, err = enc.encode(&e); err != nil {
 		t.Fatal(err)
 	}
 	if len(msg.headers) != 1 || msg.headers[0].Name != "content-type" || string(msg.headers[0].Value) != bus.StructuredJSON {
@@ -71,7 +71,7 @@ func TestKey(t *testing.T) {
 		if c.subject != "" {
 			e.SetSubject(c.subject)
 		}
-		if got := string(keyOf(&e)); got != c.want {
+		if got := keyOf(&e); got != c.want {
 			t.Errorf("key %q, not %q", got, c.want)
 		}
 	}

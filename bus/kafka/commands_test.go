@@ -65,7 +65,7 @@ func transactions(t *testing.T, p broker) {
 			t.Fatal(err)
 		}
 		for _, id := range ids {
-			msg, err := new(eventEncoder).encode(testEvent(id, "account/bot"), []byte("account/bot"))
+			msg, err := new(eventEncoder).encode(testEvent(id, "account/bot"))
 			if err != nil {
 				t.Fatal(err)
 			}

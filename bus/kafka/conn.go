@@ -327,7 +327,7 @@ func (c *conn) checkVersions(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("ask for the broker's versions: %w", answer(ctx, err))
 	}
-	need := map[protocol.ApiKey]int{protocol.Fetch: fetchVersion, protocol.Metadata: metadataVersion, protocol.InitProducerId: 0}
+	need := map[protocol.ApiKey]int{protocol.Produce: produceVersion, protocol.Fetch: fetchVersion, protocol.Metadata: metadataVersion, protocol.InitProducerId: 0}
 	for _, k := range res.ApiKeys {
 		key := protocol.ApiKey(k.ApiKey)
 		if n, ok := need[key]; ok && k.MaxVersion < n {

@@ -47,7 +47,7 @@ func (b *Bus) Publish(ctx context.Context, stream bus.Stream, e *event.Event) (b
 	b.desk.mu.Lock()
 	defer b.desk.mu.Unlock()
 	b.desk.enc.structured = b.cfg.Structured
-	msg, err := b.desk.enc.encode(e, keyOf(e))
+	msg, err := b.desk.enc.encode(e)
 	if err != nil {
 		return bus.Position{}, fmt.Errorf("publish: %w", err)
 	}
@@ -96,7 +96,12 @@ func (b *Bus) publish(ctx context.Context, name string, msg *message, digest str
 	d.id, d.doubt = t.id, digest
 	b.desk.buf.reset(d.at)
 	b.desk.buf.add(msg)
-	base, at, err := b.produce(ctx, name, partition, &b.desk.buf, d.next)
+	if err := b.desk.buf.finish(d.next, b.codec); err != nil {
+		return bus.Position{}, err
+	}
+	it := &parcel{topic: name, partition: partition, batch: b.desk.buf.batch(), done: make(chan struct{})}
+	b.produce(ctx, it)
+	base, at, err := it.base, it.at, it.err
 	switch codeOf(err) {
 	case 0:
 		if err != nil {

@@ -234,5 +234,34 @@ func splitKafka(r *bufio.Reader) (bustest.Frame, error) {
 		return bustest.Frame{}, err
 	}
 	const produce = 0
-	return bustest.Frame{Bytes: b, Store: binary.BigEndian.Uint16(b[4:]) == produce, Whole: true}, nil
+	if binary.BigEndian.Uint16(b[4:]) != produce {
+		return bustest.Frame{Bytes: b}, nil
+	}
+	return bustest.Frame{Bytes: b, Store: true, Parts: partitionsOf(b[4:])}, nil
+}
+
+// partitionsOf counts the partitions of a produce request.
+func partitionsOf(request []byte) (n int) {
+	d := wireDecoder{b: request}
+	d.int16()
+	if d.int16() != produceVersion {
+		return 1 // another client's
+	}
+	d.int32()
+	d.take(int(d.int16()))
+	d.tags()
+	d.compact()
+	d.int16()
+	d.int32()
+	for range d.count(1) {
+		d.compact()
+		for range d.count(1) {
+			d.int32()
+			d.compact()
+			d.tags()
+			n++
+		}
+		d.tags()
+	}
+	return n
 }

@@ -116,7 +116,7 @@ func (b *Bus) truth(ctx context.Context, name string, err error) error {
 		hidden protocol.Error
 		gone   = codeOf(err)
 	)
-	if !errors.As(err, &hidden) && gone != kafkago.UnknownTopicOrPartition && gone != kafkago.NotLeaderForPartition && gone != kafkago.BrokerNotAvailable {
+	if !errors.As(err, &hidden) && gone != kafkago.UnknownTopicOrPartition && gone != kafkago.NotLeaderForPartition && gone != kafkago.BrokerNotAvailable && !errors.Is(err, errNoLeader) {
 		return err
 	}
 	b.conn.need(name)

@@ -65,6 +65,7 @@ func (t *target) doubt() { t.trusted, t.next.set = false, false }
 func (b *Bus) Plan(ctx context.Context, msgs []bus.Message) (bus.Plan, error) {
 	var plan bus.Plan
 	topics := map[string]*planned{} // as they are now, for the whole round
+	var key []byte
 	for i := range msgs {
 		m := &msgs[i]
 		r, err := b.topicOf(m.Stream, m.Event.Type())
@@ -84,7 +85,8 @@ func (b *Bus) Plan(ctx context.Context, msgs []bus.Message) (bus.Plan, error) {
 			top.parts = make([]int, len(top.numbers))
 			topics[r.Name] = top
 		}
-		n := top.partitionOf(keyOf(m.Event))
+		key = append(key[:0], keyOf(m.Event)...)
+		n := top.partitionOf(key)
 		if name, was, err := splitTarget(m.Target); err == nil && name == r.Name && was < len(top.parts) {
 			n = was // the partition count may have changed since
 		}

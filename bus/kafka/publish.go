@@ -33,6 +33,8 @@ type sending struct {
 	// limit is the largest batch, in bytes, and shrunk what it came down to
 	// after the broker took none as large.
 	limit, shrunk int
+	filled        int           // messages of the first batch, while that is as it was written
+	rest          eventEncoder  // for what is only measured
 	left          *atomic.Int64 // messages of the whole round that are not known to be stored
 }
 
@@ -54,17 +56,27 @@ func (b *Bus) Send(ctx context.Context, plan bus.Plan, msgs []bus.Message, look 
 			parts = append(parts, s)
 		}
 	}
+	var checks errgroup.Group
+	for _, s := range parts {
+		checks.Go(func() error { return b.begin(s) })
+	}
+	if err := checks.Wait(); err != nil {
+		return err
+	}
 	left := new(atomic.Int64)
 	for _, s := range parts {
 		s.left = left
 		left.Add(int64(len(s.msgs)))
 	}
 	errs := make([]error, len(parts))
-	stamps := &stamps{b: b}
+	stamps, post := &stamps{b: b}, &post{b: b}
+	if !look {
+		post.writing = len(parts) // all of them write their first batch now
+	}
 	var g errgroup.Group
 	for i, s := range parts {
 		g.Go(func() error {
-			errs[i] = b.sendPart(ctx, s, stamps, look)
+			errs[i] = b.sendPart(ctx, s, stamps, post, look)
 			return nil
 		})
 	}
@@ -85,8 +97,7 @@ func (b *Bus) Send(ctx context.Context, plan bus.Plan, msgs []bus.Message, look 
 	return errors.Join(errs...)
 }
 
-// prepareSend finds a part's messages, and one among them that will never be
-// taken: before anything of the round is sent.
+// prepareSend finds a part's messages.
 func (b *Bus) prepareSend(ctx context.Context, part *bus.Part, msgs []bus.Message) (*sending, error) {
 	s := &sending{part: part}
 	for _, sequence := range part.Sequences {
@@ -118,39 +129,50 @@ func (b *Bus) prepareSend(ctx context.Context, part *bus.Part, msgs []bus.Messag
 		}
 		return nil, fmt.Errorf("send to %s: %w", part.Target, err)
 	}
-	s.t.enc.structured = b.cfg.Structured
+	s.t.enc.structured, s.rest.structured = b.cfg.Structured, b.cfg.Structured
 	if s.limit = top.maxMessage; s.limit == 0 {
 		s.limit = defaultMaxMessage
 	}
-	return s, b.checkSizes(s)
+	return s, nil
 }
 
-// checkSizes returns a [*bus.RefusedError] for the first message that is larger
-// than the topic takes.
-func (b *Bus) checkSizes(s *sending) error {
-	for _, m := range s.msgs {
-		if _, _, err := ids(m); err != nil {
-			return fmt.Errorf("send to %s: %w", s.t.name, err)
-		}
+// begin writes a part's first batch, and returns a [*bus.RefusedError] for the
+// first message of the part that is larger than the topic takes: before anything
+// of the round is sent.
+func (b *Bus) begin(s *sending) (err error) {
+	if s.filled, err = s.fill(b, 0); err != nil {
+		return err
+	}
+	for _, m := range s.msgs[s.filled:] {
 		if n, ok := sizeBound(m.Event); ok && !b.cfg.Structured && n <= s.limit {
 			continue
 		}
-		msg, err := s.t.enc.encode(m.Event, keyOf(m.Event))
+		msg, err := s.rest.encode(m.Event)
 		if err != nil {
 			return &bus.RefusedError{Sequence: m.Sequence, Reason: err.Error()}
 		}
-		size := aloneSize(&msg)
-		if size > s.limit && b.codec != compress.None {
-			s.t.buf.reset(time.Now())
-			s.t.buf.add(&msg)
-			if _, err := s.t.buf.finish(stamp{}, b.codec); err != nil {
-				return err
-			}
-			size = s.t.buf.size()
+		if err := b.checkSize(s, m, &msg); err != nil {
+			return err
 		}
-		if size > s.limit {
-			return tooLarge(m, s.t.topic, size, s.limit)
+	}
+	return nil
+}
+
+// checkSize returns a [*bus.RefusedError] for a message that is larger than the
+// topic takes.
+func (b *Bus) checkSize(s *sending, m *bus.Message, msg *message) error {
+	size := aloneSize(msg)
+	if size > s.limit && b.codec != compress.None {
+		var alone batchBuffer
+		alone.reset(time.Now())
+		alone.add(msg)
+		if err := alone.finish(stamp{}, b.codec); err != nil {
+			return err
 		}
+		size = alone.size()
+	}
+	if size > s.limit {
+		return tooLarge(m, s.t.topic, size, s.limit)
 	}
 	return nil
 }
@@ -187,21 +209,30 @@ func sizeBound(e *event.Event) (int, bool) {
 	return n, true
 }
 
-// ids gives the journal's UUID and the sequence as text of a message.
-func ids(m *bus.Message) (journal, sequence string, err error) {
-	journal, sequence = extension(m.Event, "timbridge"), extension(m.Event, "sequence")
-	if n, err := strconv.ParseUint(sequence, 10, 64); err != nil || n != m.Sequence || journal == "" {
-		return "", "", fmt.Errorf("message %d does not carry its timbridge and sequence attributes", m.Sequence)
+// identify makes sure that a message carries what it is found again by.
+func (enc *eventEncoder) identify(m *bus.Message) error {
+	journal, sequence := "", ""
+	if enc.structured {
+		journal, sequence = extension(m.Event, "timbridge"), extension(m.Event, "sequence")
+	} else {
+		for i := range enc.attributes {
+			switch a := &enc.attributes[i]; a.Name {
+			case "timbridge":
+				journal = a.Value
+			case "sequence":
+				sequence = a.Value
+			}
+		}
 	}
-	return journal, sequence, nil
+	if n, err := strconv.ParseUint(sequence, 10, 64); err != nil || n != m.Sequence || journal == "" {
+		return fmt.Errorf("message %d does not carry its timbridge and sequence attributes", m.Sequence)
+	}
+	return nil
 }
 
 // sendPart stores what is missing of a part.
-func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, look bool) error {
-	journal, _, err := ids(s.msgs[0])
-	if err != nil {
-		return err
-	}
+func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, post *post, look bool) error {
+	journal := extension(s.msgs[0].Event, "timbridge") // all have it: see begin
 	planned := stamp{producer: s.part.ProducerID, epoch: s.part.Epoch, sequence: s.part.BaseSequence, set: true}
 	st, from := planned, 0 // st is the stamp of message number from
 	done, end, renewed := 0, int64(0), 0
@@ -224,14 +255,26 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, look boo
 			st, from = i.now, i.from
 		}
 	}
-	for done < len(s.msgs) {
+	for first := !look; done < len(s.msgs); first = false {
+		if !first {
+			post.write()
+		}
 		now := st
 		now.sequence += int32(done - from)
-		count, err := s.fill(b, done)
+		count, err := s.filled, error(nil)
+		if s.filled = 0; count == 0 || done > 0 {
+			count, err = s.fill(b, done)
+		}
+		if err == nil {
+			err = s.t.buf.finish(now, b.codec)
+		}
 		if err != nil {
+			post.leave(ctx)
 			return err
 		}
-		base, _, err := b.produce(ctx, s.t.topic, s.t.partition, &s.t.buf, now)
+		p := parcel{topic: s.t.topic, partition: s.t.partition, batch: s.t.buf.batch()}
+		post.send(ctx, &p)
+		base, err := p.base, p.err
 		switch codeOf(err) {
 		case 0:
 			if err != nil {
@@ -294,9 +337,15 @@ func (s *sending) fill(b *Bus, from int) (count int, err error) {
 	s.t.buf.reset(time.Now())
 	for count = 0; from+count < len(s.msgs) && count < b.cfg.BatchMessages; count++ {
 		m := s.msgs[from+count]
-		msg, err := s.t.enc.encode(m.Event, keyOf(m.Event))
+		msg, err := s.t.enc.encode(m.Event)
 		if err != nil {
 			return 0, &bus.RefusedError{Sequence: m.Sequence, Reason: err.Error()}
+		}
+		if err := s.t.enc.identify(m); err != nil {
+			return 0, err
+		}
+		if err := b.checkSize(s, m, &msg); err != nil {
+			return 0, err
 		}
 		if n := recordSize(&msg, count); count > 0 && s.t.buf.size()+n+varintSize(int64(n)) > limit {
 			break
@@ -304,31 +353,6 @@ func (s *sending) fill(b *Bus, from int) (count int, err error) {
 		s.t.buf.add(&msg)
 	}
 	return count, nil
-}
-
-// produce stores a batch, and returns the offset of its first record, and the
-// broker's time of it where the broker sets it. A batch that was stored before
-// has the offset that it got then.
-func (b *Bus) produce(ctx context.Context, topic string, partition int, buf *batchBuffer, s stamp) (base int64, at time.Time, err error) {
-	set, err := buf.finish(s, b.codec)
-	if err != nil {
-		return 0, at, err
-	}
-	ctx, cancel := b.conn.ask(ctx)
-	defer cancel()
-	res, err := b.conn.client().RawProduce(ctx, &kafkago.RawProduceRequest{
-		Addr: b.conn.addr, Topic: topic, Partition: partition, RequiredAcks: kafkago.RequireAll, RawRecords: set,
-	})
-	if err == nil {
-		err = res.Error
-	}
-	if err != nil {
-		return 0, at, b.truth(ctx, topic, answer(ctx, err))
-	}
-	if ms := res.LogAppendTime.UnixMilli(); ms > 0 {
-		at = res.LogAppendTime.UTC()
-	}
-	return res.BaseOffset, at, nil
 }
 
 // explainSize turns the refusal of a single message into the limit behind it.

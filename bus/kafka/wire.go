@@ -11,8 +11,9 @@ import (
 
 // kafka-go speaks Fetch up to version 11 and Metadata up to 8, which know
 // topics by name alone, so that one deleted and made anew goes unnoticed. These
-// two requests are written here at versions that carry topic ids, and travel
-// over kafka-go's own connections by its hook for raw exchanges.
+// two requests are written here at versions that carry topic ids, and Produce
+// without the copies that kafka-go makes; they travel over kafka-go's own
+// connections by its hook for raw exchanges.
 const (
 	fetchVersion    = 13 // Kafka 3.1
 	metadataVersion = 12 // Kafka 3.0
@@ -165,16 +166,29 @@ func (d *wireDecoder) int32s() []int32 {
 
 // exchange writes a request and reads its answer's body.
 func exchange(rw io.ReadWriter, key protocol.ApiKey, version int16, client string, body []byte) ([]byte, error) {
-	e := wireEncoder{b: make([]byte, 4, 32+len(client)+len(body))}
+	e := wireEncoder{b: make([]byte, 0, 32+len(client)+len(body))}
+	e.begin(key, version, client)
+	e.b = append(e.b, body...)
+	e.end()
+	return converse(rw, e.b)
+}
+
+// begin writes what comes before a request's body.
+func (e *wireEncoder) begin(key protocol.ApiKey, version int16, client string) {
+	e.int32(0) // its size, later
 	e.int16(int16(key))
 	e.int16(version)
 	e.int32(1)
 	e.int16(int16(len(client)))
 	e.b = append(e.b, client...)
 	e.tags()
-	e.b = append(e.b, body...)
-	binary.BigEndian.PutUint32(e.b, uint32(len(e.b)-4))
-	if _, err := rw.Write(e.b); err != nil {
+}
+
+func (e *wireEncoder) end() { binary.BigEndian.PutUint32(e.b, uint32(len(e.b)-4)) }
+
+// converse sends a whole request and reads its answer's body.
+func converse(rw io.ReadWriter, request []byte) ([]byte, error) {
+	if _, err := rw.Write(request); err != nil {
 		return nil, err
 	}
 	var head [4]byte
@@ -324,9 +338,13 @@ func (*fetchRequest) Required(map[protocol.ApiKey]int16) bool { return true }
 
 // Broker is the leader.
 func (r *fetchRequest) Broker(c protocol.Cluster) (protocol.Broker, error) {
-	b, ok := c.Brokers[r.leader]
+	return leaderIn(c, r.leader)
+}
+
+func leaderIn(c protocol.Cluster, leader int32) (protocol.Broker, error) {
+	b, ok := c.Brokers[leader]
 	if !ok {
-		return protocol.Broker{}, fmt.Errorf("%w: broker %d", errNoLeader, r.leader)
+		return protocol.Broker{}, fmt.Errorf("%w: broker %d", errNoLeader, leader)
 	}
 	return b, nil
 }

@@ -87,7 +87,11 @@ func startBroker(t *testing.T) *bustest.Broker {
 		Gate: func(t *testing.T) *bustest.Gate {
 			return bustest.NewGate(t, p.addr(), func(r *bufio.Reader) (bustest.Frame, error) {
 				f, err := splitNATS(r)
-				return bustest.Frame{Bytes: f.bytes, Store: f.store, Whole: f.whole}, err
+				frame := bustest.Frame{Bytes: f.bytes, Store: f.store}
+				if f.whole {
+					frame.Parts = 1
+				}
+				return frame, err
 			})
 		},
 		Stop: func(t *testing.T) { p.stop(t) },
