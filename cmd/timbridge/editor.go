@@ -18,6 +18,10 @@ type editor struct {
 	keys *keyboard
 	out  io.Writer
 	cols func() int // the terminal's columns
+	// complete says for Tab what the end of what stands before the cursor can
+	// become: typed is that end. It is called without the editor's lock, and set
+	// before the first line is read.
+	complete func(before string) (typed string, found []string)
 
 	mu      sync.Mutex // guards the output and what is below
 	prompt  []rune
@@ -89,12 +93,15 @@ func (e *editor) readLine() (string, error) {
 			pressed error
 		)
 		err = e.change(func() {
-			for text, done, pressed = e.press(k); !done && pressed == nil && e.keys.ready(); {
+			for text, done, pressed = e.press(k); k != keyTab && !done && pressed == nil && e.keys.ready(); {
 				if k, pressed = e.keys.read(); pressed == nil { // what was pasted is not drawn key by key
 					text, done, pressed = e.press(k)
 				}
 			}
 		})
+		if err == nil && pressed == nil && k == keyTab {
+			err = e.fill()
+		}
 		if err = errors.Join(err, pressed); err != nil || done {
 			return text, err
 		}
@@ -169,6 +176,55 @@ func (e *editor) press(k key) (text string, done bool, err error) {
 		}
 	}
 	return "", false, err
+}
+
+// maxOffered bounds how many are shown that Tab could mean.
+const maxOffered = 50
+
+// fill completes what stands before the cursor as far as that is clear, and
+// else shows what it could be. Only who reads lines changes the line, so that
+// it can be looked at without the lock.
+func (e *editor) fill() error {
+	if e.complete == nil {
+		return nil
+	}
+	typed, found := e.complete(string(e.line[:e.pos]))
+	switch common := commonBeginning(found); {
+	case len(found) == 0:
+		return nil
+	case len(found) == 1 && !strings.HasSuffix(common, "/"):
+		common += " "
+		fallthrough
+	case len(common) > len(typed) || len(found) == 1:
+		return e.change(func() {
+			e.cut(e.pos-len([]rune(typed)), e.pos)
+			e.insert([]rune(common)...)
+		})
+	}
+	more := ""
+	if len(found) > maxOffered {
+		found, more = found[:maxOffered], "  …"
+	}
+	return e.print("  " + escape(strings.Join(found, "  ")) + more + "\n")
+}
+
+// commonBeginning is what all begin with.
+func commonBeginning(all []string) string {
+	if len(all) == 0 {
+		return ""
+	}
+	common := []rune(all[0])
+	for _, one := range all[1:] {
+		n := 0
+		for _, r := range one {
+			if n == len(common) || common[n] != r {
+				break
+			}
+			n++
+		}
+		common = common[:n]
+	}
+	return string(common)
 }
 
 // enter takes the line, and keeps it for Up.

@@ -32,6 +32,7 @@ const (
 	keyKillWord  // Ctrl-W
 	keyYank      // Ctrl-Y
 	keyClear     // Ctrl-L
+	keyTab
 )
 
 // keyboard reads keys from a terminal in raw mode.
@@ -68,8 +69,10 @@ func (k *keyboard) read() (key, error) {
 			return keyNone, nil // the '\n' that follows is the line's end
 		}
 		return '\n', nil
-	case r == '\t':
+	case r == '\t' && k.pasting:
 		return ' ', nil
+	case r == '\t':
+		return keyTab, nil
 	case r == 0x7f:
 		return keyBackspace, nil
 	case r < 0x20 && !k.pasting && controls[r] != 0:

@@ -35,10 +35,14 @@ type talk struct {
 }
 
 func newTalk(e *env, me tim.UserID, s screen) *talk {
-	return &talk{
+	t := &talk{
 		env: e, me: me, screen: s, ended: make(chan error, 1), unread: make(chan struct{}, 1),
 		names: newNames(), elsewhere: map[tim.Conversation]bool{},
 	}
+	if typed, ok := s.(*typedScreen); ok {
+		typed.complete = t.complete
+	}
+	return t
 }
 
 // maxRecent bounds the messages that are remembered, so that one that comes
