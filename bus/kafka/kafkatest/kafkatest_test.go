@@ -116,7 +116,7 @@ func needApache(t testing.TB) {
 
 func client(t *testing.T, addrs ...string) *kgo.Client {
 	t.Helper()
-	c, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.DefaultProduceTopic("t"), kgo.MetadataMinAge(10*time.Millisecond))
+	c, err := kgo.NewClient(kgo.SeedBrokers(addrs...), kgo.DefaultProduceTopic("t"), kgo.MetadataMinAge(10*time.Millisecond), kgo.AlwaysRetryEOF())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +175,7 @@ func TestApacheBroker(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	consumer, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.ConsumeTopics("t"))
+	consumer, err := kgo.NewClient(kgo.SeedBrokers(b.Addr()), kgo.ConsumeTopics("t"), kgo.AlwaysRetryEOF())
 	if err != nil {
 		t.Fatal(err)
 	}
