@@ -153,7 +153,9 @@ func readTip(tip tim.GroupTipsElem) (string, groupData) {
 		d.UserIDs = nil
 		for _, mark := range tip.MemberMarkInfo {
 			for _, u := range mark.Users {
-				d.Members = append(d.Members, MemberChange{UserID: u, Mark: &mark.MarkType, Marked: &mark.EnableMark})
+				if u != "" {
+					d.Members = append(d.Members, MemberChange{UserID: u, Mark: &mark.MarkType, Marked: &mark.EnableMark})
+				}
 			}
 		}
 		if len(d.Members) == 0 {
