@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/bus/bustest"
 )
 
 func readIDs(t testing.TB, r bus.CommandReader, n int) (ids []string, resets []bus.Reset) {
@@ -112,38 +115,84 @@ func transactions(t *testing.T, p broker) {
 }
 
 // What was removed unread is told with its bounds.
-func TestRemovedUnreadHasBounds(t *testing.T) {
-	p := newFake(t)
+func TestRemovedUnreadHasBounds(t *testing.T) { both(t, removedUnreadHasBounds) }
+
+func removedUnreadHasBounds(t *testing.T, p broker) {
 	b := mustOpen(t, testConfig(t, p.addr()))
-	var at bus.Position
-	for i := range 9 {
-		pos, err := b.Publish(t.Context(), bus.Commands, testEvent(fmt.Sprintf("c-%d", i), "account/bot"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if i == 3 {
-			at = pos
-		}
-	}
+	at := publishCommands(t, b, 0, 9)[3]
 	_, partition, _ := splitTarget(at.Target)
-	req := kmsg.NewPtrDeleteRecordsRequest()
-	rt := kmsg.NewDeleteRecordsRequestTopic()
-	rt.Topic = "tim.commands"
-	rt.Partitions = append(rt.Partitions, kmsg.DeleteRecordsRequestTopicPartition{Partition: int32(partition), Offset: 7})
-	req.Topics = append(req.Topics, rt)
-	res, err := req.RequestWith(t.Context(), admin(t, p.addr()))
-	if err == nil {
-		err = kerr.ErrorForCode(res.Topics[0].Partitions[0].ErrorCode)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
+	deleteRecords(t, p.addr(), partition, 7)
 	ids, resets := readIDs(t, commandsOf(t, b, at), 2)
 	if !slices.Equal(ids, []string{"c-7", "c-8"}) {
 		t.Errorf("read %v", ids)
 	}
 	if len(resets) != 1 || resets[0].Lost != 3 || resets[0].From != 7 || resets[0].Asked.Offset != 4 || !strings.Contains(resets[0].Reason, "offsets 4 to 6") {
 		t.Errorf("resets %+v", resets)
+	}
+}
+
+// So it is of what is removed under a reader that is away from its broker.
+func TestRemovedUnderReader(t *testing.T) { both(t, removedUnderReader) }
+
+func removedUnderReader(t *testing.T, p broker) {
+	direct := mustOpen(t, testConfig(t, p.addr()))
+	var away atomic.Bool
+	gate := bustest.NewGate(t, p.addr(), splitKafka)
+	cfg := testConfig(t, p.addr())
+	through := throughGate(p.addr(), gate)
+	cfg.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		if away.Load() {
+			return nil, errors.New("away")
+		}
+		return through(ctx, network, addr)
+	}
+	r := commandsOf(t, mustOpen(t, cfg))
+	at := publishCommands(t, direct, 0, 4)[0]
+	if ids, _ := readIDs(t, r, 4); ids[3] != "c-3" {
+		t.Fatalf("read %v", ids)
+	}
+	away.Store(true)
+	gate.Cut()
+	publishCommands(t, direct, 4, 5)
+	_, partition, _ := splitTarget(at.Target)
+	deleteRecords(t, p.addr(), partition, 7)
+	away.Store(false)
+	ids, resets := readIDs(t, r, 2)
+	if !slices.Equal(ids, []string{"c-7", "c-8"}) {
+		t.Errorf("read %v", ids)
+	}
+	if len(resets) != 1 || resets[0].Lost != 3 || resets[0].From != 7 || resets[0].Asked.Offset != 4 || !strings.Contains(resets[0].Reason, "offsets 4 to 6") {
+		t.Errorf("resets %+v", resets)
+	}
+}
+
+// publishCommands publishes commands of one account, c-<from> and so on.
+func publishCommands(t testing.TB, b *Bus, from, n int) (at []bus.Position) {
+	t.Helper()
+	for i := range n {
+		pos, err := b.Publish(t.Context(), bus.Commands, testEvent(fmt.Sprintf("c-%d", from+i), "account/bot"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		at = append(at, pos)
+	}
+	return at
+}
+
+// deleteRecords removes what a partition of the commands has before an offset.
+func deleteRecords(t testing.TB, addr string, partition int, before int64) {
+	t.Helper()
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	rt := kmsg.NewDeleteRecordsRequestTopic()
+	rt.Topic = "tim.commands"
+	rt.Partitions = append(rt.Partitions, kmsg.DeleteRecordsRequestTopicPartition{Partition: int32(partition), Offset: before})
+	req.Topics, req.TimeoutMillis = append(req.Topics, rt), 5000
+	res, err := req.RequestWith(t.Context(), admin(t, addr))
+	if err == nil {
+		err = kerr.ErrorForCode(res.Topics[0].Partitions[0].ErrorCode)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -219,6 +268,55 @@ func TestPartitionsAreAdded(t *testing.T) {
 	slices.Sort(ids)
 	if !slices.Equal(ids, want) {
 		t.Errorf("read %v", ids)
+	}
+}
+
+// A partition count that was raised while a bus publishes is used from the next
+// round on; a round planned before goes where it was planned for.
+func TestPartitionsAreAddedBetweenRounds(t *testing.T) {
+	p := newFake(t)
+	b := mustOpen(t, testConfig(t, p.addr()))
+	round := func(from uint64) ([]bus.Message, bus.Plan) {
+		msgs := ours(from, 60)
+		for i := range msgs {
+			msgs[i].Event.SetExtension("partitionkey", fmt.Sprintf("group/g%d", i))
+		}
+		plan, err := b.Plan(t.Context(), msgs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return msgs, plan
+	}
+	before, planned := round(1)
+	cfg := testConfig(t, p.addr())
+	cfg.Manage, cfg.Events.Partitions = ManageUpdate, 9
+	_ = mustOpen(t, cfg)
+	for deadline := time.Now().Add(20 * time.Second); len(b.known("tim.events").partitions) != 9; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("nobody looks for more partitions")
+		}
+	}
+	if err := b.Send(t.Context(), planned, before, false); err != nil {
+		t.Fatal(err)
+	}
+	after, plan := round(61)
+	if len(planned.Parts) != 3 || len(plan.Parts) != 9 {
+		t.Errorf("%d parts, then %d", len(planned.Parts), len(plan.Parts))
+	}
+	if err := b.Send(t.Context(), plan, after, false); err != nil {
+		t.Fatal(err)
+	}
+	onceEach(t, b, 120)
+	// What a partition lost goes to that partition.
+	for i := range before {
+		before[i].Target = "tim.events/1"
+	}
+	again, err := b.Plan(t.Context(), before)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(again.Parts) != 1 || again.Parts[0].Target != "tim.events/1" {
+		t.Errorf("what one partition lost is planned for %d", len(again.Parts))
 	}
 }
 
