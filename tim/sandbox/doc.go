@@ -66,6 +66,11 @@
 //     does not come again. The same is true of [tim.GroupTipped] and of
 //     online-only messages of all groups. Faults of reports do not meet these.
 //     Members stay in such a room while they are offline.
+//   - Nobody is asked whether they want to be invited: the table has it so. A
+//     removal is for now and not for a time: to ban members of an AVChatRoom is
+//     for the application's servers at Tencent, and not offered here.
+//   - Of a group's messages in a second, those of low priority are refused
+//     first (Limits.GroupMessages).
 //   - What an application's servers tell a group ([Sandbox.NotifyGroup]) comes as
 //     a report, to those online alone.
 //   - Who joins a ChatRoom reads what was said there before, in other groups
