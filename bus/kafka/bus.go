@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -51,6 +52,7 @@ type Bus struct {
 	lastMark []bus.Position
 
 	reconnected chan struct{}
+	away        atomic.Bool // no broker answers, which has been said
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -177,6 +179,9 @@ func (b *Bus) probe(lost bool) (lostNow, ok bool) {
 			return false, false
 		}
 		if err == nil || codeOf(err) != 0 {
+			if b.away.Swap(false) {
+				b.log.Info("Kafka is back", "brokers", b.conn.addr)
+			}
 			if (lost || err != nil) && b.cfg.Manage != ManageCheck {
 				// A cluster that came back empty gets its topics again.
 				if err := b.ensure(b.ctx, ManageCreate); err != nil && b.ctx.Err() == nil {
@@ -184,6 +189,10 @@ func (b *Bus) probe(lost bool) (lostNow, ok bool) {
 				}
 			}
 			return lost, true
+		}
+		if attempt == 1 { // not for a connection that is made again at once
+			b.away.Store(true)
+			b.log.Warn("Kafka is away, and waited for", "brokers", b.conn.addr, "error", err)
 		}
 		if !sleep(b.ctx, backoff(attempt)) {
 			return false, false

@@ -125,8 +125,9 @@ func (r *reader) run(ctx context.Context) {
 		if failed++; failed == 1 {
 			continue // what ended a session is mostly mended by the next
 		}
-		if failed == quietFailures {
-			// Said once, then in silence until it is over.
+		if failed == quietFailures && !r.b.away.Load() {
+			// Said once, then in silence until it is over; that no broker
+			// answers is not for each partition to say.
 			r.b.log.Warn("reading is interrupted and goes on", "target", r.target(), "error", err)
 		}
 		sleep(ctx, backoff(min(failed, 4)))
