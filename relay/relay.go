@@ -131,6 +131,8 @@ type Relay struct {
 	published uint64
 	moved     chan struct{}
 
+	id string // the journal's, since Run
+
 	// What follows belongs to Run's goroutine.
 	verified bool
 	look     bool
@@ -262,6 +264,7 @@ func (r *Relay) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
+	r.id = r.journal.ID()
 	r.mu.Lock()
 	st := r.state
 	r.stored = st.current == nil

@@ -111,7 +111,7 @@ func (r *Relay) message(e journal.Entry) (bus.Message, error) {
 	if err != nil {
 		return bus.Message{}, fmt.Errorf("entry %d (%s): %w", e.Position, e.Kind, err)
 	}
-	mapping.Stamp(ev, r.journal.ID(), e.Position, e.Time)
+	mapping.Stamp(ev, r.id, e.Position, e.Time)
 	m := bus.Message{Sequence: e.Position, Event: ev, Stream: bus.Events}
 	switch e.Kind {
 	case journal.KindOutcome:

@@ -144,3 +144,27 @@ func FuzzMetadata(f *testing.F) {
 	f.Add(body)
 	f.Fuzz(func(_ *testing.T, b []byte) { _, _ = decodeMetadata(b) })
 }
+
+func FuzzProduced(f *testing.F) {
+	res := kmsg.NewPtrProduceResponse()
+	res.Version = produceVersion
+	topic := kmsg.NewProduceResponseTopic()
+	topic.Topic = "tim.events"
+	part := kmsg.NewProduceResponseTopicPartition()
+	part.Partition, part.BaseOffset, part.LogAppendTime = 1, 42, 1762344000123
+	part.ErrorRecords = append(part.ErrorRecords, kmsg.ProduceResponseTopicPartitionErrorRecord{RelativeOffset: 1})
+	refused := kmsg.NewProduceResponseTopicPartition()
+	refused.Partition, refused.ErrorCode = 0, 45
+	topic.Partitions = append(topic.Partitions, part, refused)
+	res.Topics = append(res.Topics, topic)
+	body := res.AppendTo(nil)
+	parcels := func() []*parcel {
+		return []*parcel{{topic: "tim.events"}, {topic: "tim.events", partition: 1}, {topic: "tim.outcomes"}}
+	}
+	got := parcels()
+	if err := decodeProduce(body, got); err != nil || codeOf(got[0].err) != 45 || got[1].err != nil || got[1].base != 42 || got[1].at.UnixMilli() != 1762344000123 || got[2].err == nil {
+		f.Fatalf("read %v, %+v, %+v, %+v", err, got[0], got[1], got[2])
+	}
+	f.Add(body)
+	f.Fuzz(func(_ *testing.T, b []byte) { _ = decodeProduce(b, parcels()) })
+}
