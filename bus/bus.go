@@ -139,7 +139,9 @@ func (e *TargetError) Unwrap() error { return e.Err }
 type Position struct {
 	Target Target `json:"target"`
 	// Offset is the stream sequence (NATS), or the offset after the message
-	// (Kafka, as its groups commit them): 0 is before the first on both.
+	// (Kafka, as its groups commit them: 43 is the message with offset 42). It
+	// is 0 before the first on both, and reading on after a position begins
+	// with the sequence that follows, or at this very offset.
 	Offset uint64 `json:"offset"`
 	// Time is the bus's own time of the message.
 	Time time.Time `json:"time"`
