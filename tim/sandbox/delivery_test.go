@@ -221,3 +221,44 @@ func TestSelfTalk(t *testing.T) {
 		t.Errorf("history has %d messages", len(got))
 	}
 }
+
+// TestHandlersThatWait: however many handlers do not return, the others are
+// called, and so are these in their order once they do.
+func TestHandlersThatWait(t *testing.T) {
+	const waiting = 40
+	w := open(t, options())
+	alice := w.signIn("alice")
+	hold := make(chan struct{})
+	told := make(chan string, waiting)
+	for i := range waiting {
+		user := tim.UserID(fmt.Sprint("waits", i))
+		c, err := w.Open(ctx(t), tim.Config{SDKAppID: appID})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		n := 0
+		_ = c.Listen(func(r tim.Report) {
+			if n++; n == 1 {
+				<-hold
+			} else {
+				told <- textOf(r)
+			}
+			r.Ack()
+		})
+		if err := c.Login(ctx(t), user, w.sig(user)); err != nil {
+			t.Fatal(err)
+		}
+		alice.say(tim.C2C(user), "first")
+		alice.say(tim.C2C(user), "second")
+	}
+	bob := w.signIn("bob")
+	alice.say(tim.C2C("bob"), "hi")
+	bob.message("hi")
+	close(hold)
+	for range waiting {
+		if got := <-told; got != "second" {
+			t.Errorf("told %q", got)
+		}
+	}
+}

@@ -19,8 +19,11 @@ type manyHistory int
 func (m manyHistory) Conversations(context.Context) ([]tim.ConvInfo, error) {
 	list := make([]tim.ConvInfo, m)
 	for i := range list {
-		last := textMessage(fmt.Sprint("the last one of ", i))
-		list[i] = tim.ConvInfo{ConvType: tim.ConvC2C, ConvID: fmt.Sprint("user", i), IsHasLastMsg: true, LastMsg: &last}
+		list[i] = tim.ConvInfo{ConvType: tim.ConvC2C, ConvID: fmt.Sprint("user", i)}
+		if i%16 == 0 {
+			last := textMessage(fmt.Sprint("the last one of ", i))
+			list[i].IsHasLastMsg, list[i].LastMsg = true, &last
+		}
 	}
 	return list, nil
 }
@@ -57,7 +60,7 @@ func TestManyConversations(t *testing.T) {
 		t.Fatalf("%d conversations, %v", len(list), err)
 	}
 	for i, conv := range list {
-		if conv.ConvID != fmt.Sprint("user", i) || conv.LastMsg == nil {
+		if conv.ConvID != fmt.Sprint("user", i) || (conv.LastMsg != nil) != (i%16 == 0) {
 			t.Fatalf("number %d is %+v", i, conv)
 		}
 	}
@@ -92,7 +95,7 @@ func TestLongAnswersSideBySide(t *testing.T) {
 }
 
 func TestAnswerLongerThanTaken(t *testing.T) {
-	_, c := openMany(t, 1000, func(o *Options) { o.MaxMessageBytes, o.MaxAnswerBytes = minMaxMessage, 64<<10 })
+	_, c := openMany(t, 10_000, func(o *Options) { o.MaxMessageBytes, o.MaxAnswerBytes = minMaxMessage, 64<<10 })
 	ctx := within(t, 10*time.Second)
 	_, err := c.(tim.History).Conversations(ctx)
 	if e, ok := tim.AsError(err); !ok || !errors.Is(err, ErrTooLarge) || e.Effect != tim.EffectDone {
