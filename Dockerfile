@@ -21,6 +21,6 @@ ENV PATH=/usr/local/bin
 WORKDIR /timbridge
 VOLUME /timbridge/data
 USER 65532:65532
-HEALTHCHECK --interval=10s --timeout=6s --start-period=1m --retries=3 CMD ["timbridge", "health"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=2m --retries=3 CMD ["timbridge", "health"]
 ENTRYPOINT ["timbridge"]
 CMD ["run"]
