@@ -267,7 +267,11 @@ func (tr *tour) run(s step) []string {
 	return tr.lines(out.Bytes())
 }
 
+// patience is what is said on a slow machine about what takes long.
+var patience = regexp.MustCompile(`(?m)^(waiting for|reading|asking|checking|opening) .* \(\d+s\)\n`)
+
 func (tr *tour) lines(text []byte) []string {
+	text = patience.ReplaceAll(text, nil)
 	if len(bytes.TrimSpace(text)) == 0 {
 		return nil
 	}
