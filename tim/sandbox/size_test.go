@@ -4,6 +4,7 @@ package sandbox_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -58,10 +59,16 @@ func benchmarkRoom(b *testing.B, typ tim.GroupType, online, n int) {
 	}
 	var told atomic.Int64
 	all := make(chan struct{})
-	each(users, func(i int, user tim.UserID) {
-		if i >= online && typ == tim.GroupPrivate {
-			return
-		}
+	if typ != tim.GroupPrivate { // who joins is told of to all who are online
+		each(users, func(_ int, user tim.UserID) {
+			c := w.clientOf(w.Sandbox, user)
+			defer c.Close()
+			if err := errors.Join(c.Login(context.Background(), user, w.sig(user)), c.groups().JoinGroup(context.Background(), id, "")); err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	each(users[:online], func(_ int, user tim.UserID) {
 		c, err := w.Sandbox.Open(context.Background(), tim.Config{SDKAppID: appID})
 		if err != nil {
 			b.Error(err)
@@ -76,14 +83,6 @@ func benchmarkRoom(b *testing.B, typ tim.GroupType, online, n int) {
 		})
 		if err := c.Login(context.Background(), user, w.sig(user)); err != nil {
 			b.Error(err)
-		}
-		if typ != tim.GroupPrivate {
-			if err := c.(tim.Groups).JoinGroup(context.Background(), id, ""); err != nil {
-				b.Error(err)
-			}
-		}
-		if i >= online {
-			c.Close()
 		}
 	})
 	used := heap()
