@@ -80,16 +80,21 @@ func (b *kafkaBus) news(ctx context.Context, limit int) (list [][]byte) {
 
 func (b *kafkaBus) read(ctx context.Context, what string) ([]published, error) {
 	topic := "tim." + what
-	out, err := b.readTopic(ctx, topic)
-	if err != nil {
-		return nil, fmt.Errorf("topic %s: %w", topic, err)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
+		out, err := b.readTopic(ctx, topic)
+		if err == nil {
+			return out, nil
+		}
+		// A broker that has just come up may not have its leaders yet.
+		if wait(ctx, 200*time.Millisecond); ctx.Err() != nil {
+			return nil, fmt.Errorf("topic %s: %w", topic, err)
+		}
 	}
-	return out, nil
 }
 
 func (b *kafkaBus) readTopic(ctx context.Context, topic string) ([]published, error) {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
 	first, err := b.offsets(ctx, topic, -2)
 	if err != nil {
 		return nil, err
