@@ -157,7 +157,7 @@ func parse(args []string) (settings, error) {
 	f.StringVar(&s.mix, "mix", "all", "what is done in chat and by commands: all that there is, or text: messages of text, and a few commands")
 	f.Float64Var(&s.rate, "rate", 200, "messages a second, and commands a second")
 	f.Uint64Var(&s.seed, "seed", uint64(time.Now().UnixNano()), "seed of everything random")
-	f.DurationVar(&s.settle, "settle", 2*time.Minute, "how long everything may take to arrive after the last trouble")
+	f.DurationVar(&s.settle, "settle", 2*time.Minute, "how long to wait for what is missing, after the last thing that came")
 	f.BoolVar(&s.fetch, "fetch", false, "only fetch what -bus kafka needs; ends with code 3 where that cannot be had")
 	f.BoolVar(&s.keep, "keep", false, "keep the folder")
 	if err := f.Parse(args); err != nil {
