@@ -22,6 +22,7 @@ import (
 
 	"github.com/hashicorp/go-hclog"
 
+	"github.com/timbridge/timbridge/bus"
 	"github.com/timbridge/timbridge/config"
 	"github.com/timbridge/timbridge/egress"
 	"github.com/timbridge/timbridge/ingress"
@@ -162,7 +163,7 @@ func listen(ctx context.Context, setting, address string) (net.Listener, error) 
 // build makes the parts and joins them.
 func (b *Bridge) build(driver tim.Driver, key string) {
 	cfg, app := b.cfg, mapping.App{SDKAppID: b.cfg.App.SDKAppID}
-	shard := egress.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count}
+	shard := bus.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count}
 	b.accounts = &accounts{byUser: map[tim.UserID]*account{}}
 
 	// Ingress asks egress for causes and egress hands messages to ingress.
@@ -199,7 +200,7 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 		if len(cfg.App.Accounts) == 1 {
 			b.accounts.only = user
 		}
-		if !shard.Owns(user) {
+		if !shard.Owns(string(user)) {
 			continue
 		}
 		account := newAccount(user, driver, tim.Config{

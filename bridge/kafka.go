@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"github.com/timbridge/timbridge/bus"
 	"github.com/timbridge/timbridge/bus/kafka"
 	"github.com/timbridge/timbridge/config"
 )
@@ -11,8 +12,8 @@ func kafkaConfig(cfg *config.Config) kafka.Config {
 	c := kafka.Config{
 		Brokers: k.Brokers, ClientID: k.ClientID,
 		Events: topic(k.Events), Commands: topic(k.Commands), Outcomes: topic(k.Outcomes), DeadLetters: topic(k.DeadLetters),
-		Manage: kafka.Manage(k.Manage), Partitions: k.Partitions, Replication: k.Replication, Group: k.Group,
-		Shard:      kafka.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count},
+		Manage: bus.Manage(k.Manage), Partitions: k.Partitions, Replication: k.Replication, Group: k.Group,
+		Shard:      bus.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count},
 		Structured: cfg.Bus.Mode == "structured", Compression: k.Compression, MaxCommandBytes: int(cfg.Egress.MaxMessageBytes),
 		BatchMessages: k.BatchMessages, BatchBytes: int(k.BatchBytes), RequestTimeout: k.RequestTimeout.Std(),
 	}
@@ -23,7 +24,7 @@ func kafkaConfig(cfg *config.Config) kafka.Config {
 		})})
 	}
 	if t := k.TLS; t.Enabled {
-		c.TLS = &kafka.TLSConfig{CAFile: t.CA, CertFile: t.Cert, KeyFile: t.Key, ServerName: t.ServerName}
+		c.TLS = &bus.TLS{CAFile: t.CA, CertFile: t.Cert, KeyFile: t.Key, ServerName: t.ServerName}
 	}
 	if s := k.SASL; s.Mechanism != "" {
 		c.SASL = &kafka.SASLConfig{Mechanism: s.Mechanism, User: s.User, Password: s.Password.Reveal()}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strconv"
 
+	"github.com/timbridge/timbridge/bus"
 	"github.com/timbridge/timbridge/bus/nats"
 	"github.com/timbridge/timbridge/config"
 )
@@ -21,8 +22,8 @@ func natsConfig(cfg *config.Config, serve bool) (nats.Config, error) {
 	c := nats.Config{
 		URL: b.URL, Token: b.Token.Reveal(), User: b.User, Password: b.Password.Reveal(), NKeyFile: b.NKey, CredsFile: b.Creds,
 		Events: stream(b.Events), Commands: stream(b.Commands), Outcomes: stream(b.Outcomes), DeadLetters: stream(b.DeadLetters),
-		Manage: nats.Manage(b.Manage), Replicas: b.Replicas, DuplicateWindow: b.DuplicateWindow.Std(), MarkBucket: b.MarkBucket,
-		Shard:      nats.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count},
+		Manage: bus.Manage(b.Manage), Replicas: b.Replicas, DuplicateWindow: b.DuplicateWindow.Std(), MarkBucket: b.MarkBucket,
+		Shard:      bus.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count},
 		Structured: cfg.Bus.Mode == "structured", LooseSubjects: b.LooseSubjects, MaxCommandBytes: int(cfg.Egress.MaxMessageBytes),
 		MonitorURL: b.MonitorURL,
 	}
@@ -30,7 +31,7 @@ func natsConfig(cfg *config.Config, serve bool) (nats.Config, error) {
 		c.Routes = append(c.Routes, nats.Route{Types: r.Types, StreamConfig: nats.StreamConfig{Name: r.Name, Subject: r.Subject}})
 	}
 	if b.TLS != (config.TLS{}) {
-		c.TLS = &nats.TLSConfig{CAFile: b.TLS.CA, CertFile: b.TLS.Cert, KeyFile: b.TLS.Key, ServerName: b.TLS.ServerName}
+		c.TLS = &bus.TLS{CAFile: b.TLS.CA, CertFile: b.TLS.Cert, KeyFile: b.TLS.Key, ServerName: b.TLS.ServerName}
 	}
 	if b.URL != "" {
 		return c, nil

@@ -4,9 +4,11 @@
 package bus
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -64,6 +66,29 @@ type Part struct {
 	ProducerID   int64 `json:"producerid,omitempty"`
 	Epoch        int16 `json:"epoch,omitempty"`
 	BaseSequence int32 `json:"basesequence,omitempty"`
+}
+
+// Select gives the part's messages among those of a round, which rise by
+// Sequence. It returns an error for one that is not among them.
+func (p *Part) Select(msgs []Message) ([]*Message, error) {
+	var out []*Message
+	for _, sequence := range p.Sequences {
+		i, ok := slices.BinarySearchFunc(msgs, sequence, func(m Message, n uint64) int { return cmp.Compare(m.Sequence, n) })
+		if !ok {
+			return nil, fmt.Errorf("the plan names message %d, which was not given", sequence)
+		}
+		out = append(out, &msgs[i])
+	}
+	return out, nil
+}
+
+// Through is how many of the part's messages are not above a sequence.
+func (p *Part) Through(highest uint64) int {
+	n := 0
+	for n < len(p.Sequences) && p.Sequences[n] <= highest {
+		n++
+	}
+	return n
 }
 
 // Plan is a round of messages with everything needed to send it again in the

@@ -21,6 +21,22 @@ type Attribute struct {
 	Name, Value string
 }
 
+// HeaderNames are the headers of the usual attributes in binary mode, so that
+// their names need not be put together for every event: content-type, and a
+// prefix with the attribute's name for all others, usual or not. The map is not
+// to be changed.
+func HeaderNames(prefix string) map[string]string {
+	m := map[string]string{"datacontenttype": "content-type"}
+	for _, name := range []string{
+		"specversion", "id", "source", "type", "dataschema", "subject", "time",
+		"recordedtime", "partitionkey", "timbridge", "sequence", "timaccount",
+		"expirytime", "causationid", "correlationid", "traceparent",
+	} {
+		m[name] = prefix + name
+	}
+	return m
+}
+
 // AppendAttributes appends an event's attributes in their canonical text form,
 // as a binary-mode binding writes them into headers: the required ones, the
 // optional ones that are set (datacontenttype among them), then extensions in

@@ -17,7 +17,7 @@ import (
 // Config bounds what egress does. A zero field takes the default in brackets.
 type Config struct {
 	// Shard says which accounts' commands are this instance's.
-	Shard Shard
+	Shard bus.Shard
 	// MaxAccepted (10,000) is the number of unfinished commands at which reading
 	// stops; MaxAcceptedBytes (256 MiB) is their size at which it does. One
 	// account may hold a quarter of the number, see [mapping.CodeAccountBacklog].

@@ -76,7 +76,8 @@ func New(cfg Config, deps Deps) *Egress {
 func salt(journalID string) uint32 {
 	h := fnv.New64a()
 	h.Write([]byte(journalID))
-	return uint32(mix(h.Sum64()))
+	sum := h.Sum64()
+	return uint32(sum ^ sum>>32)
 }
 
 // Name is the projection's name in a snapshot.

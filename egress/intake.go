@@ -216,7 +216,7 @@ func (in *intake) decide(b *batch, r *bus.Received) error {
 			r.Event.SetExtension(mapping.ExtAccount, string(only))
 		}
 	}
-	if !in.cfg.Shard.Owns(account) {
+	if !in.cfg.Shard.Owns(string(account)) {
 		b.foreign++
 		b.counts = append(b.counts, func(s *Stats) { s.Foreign++ })
 		return nil

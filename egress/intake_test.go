@@ -12,7 +12,6 @@ import (
 
 	"github.com/timbridge/timbridge/bus"
 	"github.com/timbridge/timbridge/mapping"
-	"github.com/timbridge/timbridge/tim"
 )
 
 func TestBadInputHasItsOutcomeAndTheStreamGoesOn(t *testing.T) {
@@ -120,7 +119,7 @@ func TestShards(t *testing.T) {
 	for _, id := range []string{"", "nobody", "bot", "bridge", "alice", "a", "b"} {
 		n := 0
 		for i := range 3 {
-			if (Shard{Index: i, Count: 3}).Owns(tim.UserID(id)) {
+			if (bus.Shard{Index: i, Count: 3}).Owns(id) {
 				n, owners[id] = n+1, i
 			}
 		}
@@ -131,7 +130,7 @@ func TestShards(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		total := map[string]int{}
 		for i := range 3 {
-			r := newRig(t, Config{Shard: Shard{i, 3}})
+			r := newRig(t, Config{Shard: bus.Shard{Index: i, Count: 3}})
 			r.accounts.set("bridge", StateConnected, r.im.client("bridge"))
 			r.start()
 			for _, c := range []command{
@@ -163,9 +162,9 @@ func TestShards(t *testing.T) {
 
 func TestForeignCommandsMoveThePositionNowAndThen(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var mine Shard
+		var mine bus.Shard
 		for i := range 2 {
-			if s := (Shard{i, 2}); !s.Owns("bot") {
+			if s := (bus.Shard{Index: i, Count: 2}); !s.Owns("bot") {
 				mine = s
 			}
 		}

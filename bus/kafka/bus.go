@@ -182,9 +182,9 @@ func (b *Bus) probe(lost bool) (lostNow, ok bool) {
 			if b.away.Swap(false) {
 				b.log.Info("Kafka is back", "brokers", b.conn.addr)
 			}
-			if (lost || err != nil) && b.cfg.Manage != ManageCheck {
+			if (lost || err != nil) && b.cfg.Manage != bus.ManageCheck {
 				// A cluster that came back empty gets its topics again.
-				if err := b.ensure(b.ctx, ManageCreate); err != nil && b.ctx.Err() == nil {
+				if err := b.ensure(b.ctx, bus.ManageCreate); err != nil && b.ctx.Err() == nil {
 					b.log.Error("topics are not as they should be", "error", err)
 				}
 			}
@@ -222,7 +222,7 @@ func (b *Bus) Check(ctx context.Context) error {
 			}
 		}
 	}
-	err := b.ensure(ctx, ManageCheck)
+	err := b.ensure(ctx, bus.ManageCheck)
 	var ce *ConfigError
 	if errors.As(err, &ce) {
 		return &bus.TargetError{Target: bus.Target(ce.Topic), Err: err}

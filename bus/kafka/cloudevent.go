@@ -15,19 +15,7 @@ const (
 	contentType     = "content-type"
 )
 
-// headerNames saves putting the names of the usual attributes together for
-// every event.
-var headerNames = func() map[string]string {
-	m := map[string]string{"datacontenttype": contentType}
-	for _, name := range []string{
-		"specversion", "id", "source", "type", "dataschema", "subject", "time",
-		"recordedtime", "partitionkey", "timbridge", "sequence", "timaccount",
-		"expirytime", "causationid", "correlationid", "traceparent",
-	} {
-		m[name] = attributePrefix + name
-	}
-	return m
-}()
+var headerNames = bus.HeaderNames(attributePrefix)
 
 // eventEncoder writes events as records. It is used by one goroutine, and what
 // it gives is good until it is used again.

@@ -254,7 +254,7 @@ func TestPartitionsAreAdded(t *testing.T) {
 	} else if ce := (*ConfigError)(nil); !errors.As(err, &ce) || ce.Topic != "tim.commands" || ce.Differences[0].Have != "3" {
 		t.Errorf("error %v", err)
 	}
-	cfg.Manage = ManageUpdate
+	cfg.Manage = bus.ManageUpdate
 	wide := mustOpen(t, cfg)
 	var want []string
 	for i := range 40 {
@@ -289,7 +289,7 @@ func TestPartitionsAreAddedBetweenRounds(t *testing.T) {
 	}
 	before, planned := round(1)
 	cfg := testConfig(t, p.addr())
-	cfg.Manage, cfg.Events.Partitions = ManageUpdate, 9
+	cfg.Manage, cfg.Events.Partitions = bus.ManageUpdate, 9
 	_ = mustOpen(t, cfg)
 	for deadline := time.Now().Add(20 * time.Second); len(b.known("tim.events").partitions) != 9; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -330,13 +330,13 @@ func TestTopicsAsConfigured(t *testing.T) {
 		t.Errorf("commands by their senders' time: %v", err)
 	}
 	cfg := testConfig(t, p.addr())
-	cfg.Manage = ManageCheck
+	cfg.Manage = bus.ManageCheck
 	create(t, p.addr(), "tim.events", false)
 	remove(t, p.addr(), "tim.outcomes")
 	if _, err := Open(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), `topic "tim.outcomes" is missing`) {
 		t.Errorf("a missing topic: %v", err)
 	}
-	cfg.Manage = ManageUpdate
+	cfg.Manage = bus.ManageUpdate
 	cfg.Events.Retention, cfg.Events.MaxMessageBytes = 48*time.Hour, 2<<20
 	b := mustOpen(t, cfg)
 	if err := b.Check(t.Context()); err != nil {

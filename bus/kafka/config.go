@@ -24,7 +24,7 @@ type Config struct {
 	// "timbridge".
 	ClientID string
 	// TLS is how brokers are recognised; nil speaks plain text.
-	TLS *TLSConfig
+	TLS *bus.TLS
 	// SASL is how the brokers recognise us; nil is by nothing, or by the
 	// certificate of TLS.
 	SASL *SASLConfig
@@ -35,8 +35,8 @@ type Config struct {
 	// matches is taken, and what none matches goes to Events.
 	Routes []Route
 	// Manage says what to do about topics that are missing or different.
-	// Default ManageCreate.
-	Manage Manage
+	// Default [bus.ManageCreate].
+	Manage bus.Manage
 	// Partitions and Replication of topics that do not say their own. Defaults
 	// 12 and 1.
 	Partitions, Replication int
@@ -45,7 +45,7 @@ type Config struct {
 	// committed to: "<group>-<shard>". Default "timbridge".
 	Group string
 	// Shard is which of the fleet's instances this is. The default is one alone.
-	Shard Shard
+	Shard bus.Shard
 	// Structured publishes events as structured JSON instead of in binary mode.
 	Structured bool
 	// Compression of what is published: "none" (the default), "gzip", "snappy",
@@ -70,13 +70,6 @@ type Config struct {
 	// stored and others are not, or not yet known to be. It may be called by
 	// several goroutines at once; nil for none.
 	Step func(name string)
-}
-
-// TLSConfig is how a broker is recognised, and how it recognises us.
-type TLSConfig struct {
-	CAFile            string // own certificate authority, PEM; default the system's
-	CertFile, KeyFile string // client certificate, PEM
-	ServerName        string // name expected in the certificate; default the host
 }
 
 // SASLConfig is who we are.
@@ -109,25 +102,6 @@ type Route struct {
 	TopicConfig
 }
 
-// Shard is one of Count instances, from 0. The zero value means one alone.
-type Shard struct {
-	Index, Count int
-}
-
-// Manage says what Open does about topics.
-type Manage string
-
-// What Open may do.
-const (
-	// ManageCreate creates missing topics; a different one is a [ConfigError].
-	ManageCreate Manage = "create"
-	// ManageUpdate creates missing topics and changes different ones, where
-	// Kafka can: partitions are only ever added.
-	ManageUpdate Manage = "update"
-	// ManageCheck creates nothing: a missing or different one is a [ConfigError].
-	ManageCheck Manage = "check"
-)
-
 // DefaultTopics are the topics of a configuration that names none.
 func DefaultTopics() map[bus.Stream]string {
 	return map[bus.Stream]string{
@@ -151,7 +125,7 @@ const (
 // what is wrong with it.
 func (c Config) withDefaults() (Config, error) {
 	def(&c.ClientID, "timbridge")
-	def(&c.Manage, ManageCreate)
+	def(&c.Manage, bus.ManageCreate)
 	def(&c.Partitions, defaultPartitions)
 	def(&c.Replication, 1)
 	def(&c.Group, "timbridge")
@@ -221,14 +195,7 @@ func (c *Config) check() error {
 	if t := c.TLS; t != nil && (t.CertFile == "") != (t.KeyFile == "") {
 		bad("a client certificate needs both its file and its key's")
 	}
-	switch c.Manage {
-	case ManageCreate, ManageUpdate, ManageCheck:
-	default:
-		bad("manage is %q, not %q, %q or %q", c.Manage, ManageCreate, ManageUpdate, ManageCheck)
-	}
-	if c.Shard.Count < 1 || c.Shard.Index < 0 || c.Shard.Index >= c.Shard.Count {
-		bad("shard %d of %d", c.Shard.Index, c.Shard.Count)
-	}
+	errs = append(errs, c.Manage.Check(), c.Shard.Check())
 	if _, err := c.codec(); err != nil {
 		errs = append(errs, err)
 	}

@@ -3,7 +3,6 @@ package kafka
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -58,7 +57,7 @@ func newConn(cfg *Config) (*conn, error) {
 	c := &conn{cfg: cfg, log: cfg.Logger, addr: kafkago.TCP(cfg.Brokers...), open: map[*tracked]struct{}{}, lost: make(chan struct{}, 1)}
 	var err error
 	if cfg.TLS != nil {
-		if c.tls, err = cfg.TLS.load(); err != nil {
+		if c.tls, err = cfg.TLS.Load(); err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrConfiguration, err)
 		}
 	}
@@ -80,29 +79,6 @@ func newConn(cfg *Config) (*conn, error) {
 	}
 	c.renew()
 	return c, nil
-}
-
-// load reads the certificates.
-func (t *TLSConfig) load() (*tls.Config, error) {
-	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read certificate authority: %w", err)
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("certificate authority %s holds no certificate in PEM", t.CAFile)
-		}
-	}
-	if t.CertFile != "" {
-		cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("read client certificate: %w", err)
-		}
-		out.Certificates = []tls.Certificate{cert}
-	}
-	return out, nil
 }
 
 // renew makes a new transport; c.mu is held, or nobody else knows c.

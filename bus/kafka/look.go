@@ -76,7 +76,7 @@ func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal strin
 			return 0, err
 		}
 		if !lost {
-			done = through(part.Sequences, highest)
+			done = part.Through(highest)
 			if !foreign {
 				done = max(done, int(min(int64(n), end-planned)))
 			}
@@ -89,7 +89,7 @@ func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal strin
 	if err != nil {
 		return 0, err
 	}
-	return through(part.Sequences, highest), nil
+	return part.Through(highest), nil
 }
 
 // isEnd says that the record at a part's planned end is still the one that the
@@ -104,15 +104,6 @@ func isEnd(r *record, part *bus.Part, journal string) bool {
 	}
 	j, sequence, ok := owner(r)
 	return ok && j == journal && sequence < part.Sequences[0]
-}
-
-// through is how many of the sequences are not above the highest.
-func through(sequences []uint64, highest uint64) int {
-	n := 0
-	for n < len(sequences) && sequences[n] <= highest {
-		n++
-	}
-	return n
 }
 
 // Verify looks for the last message of each part. What a topic has removed

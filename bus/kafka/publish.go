@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -100,25 +99,13 @@ func (b *Bus) Send(ctx context.Context, plan bus.Plan, msgs []bus.Message, look 
 // prepareSend finds a part's messages.
 func (b *Bus) prepareSend(ctx context.Context, part *bus.Part, msgs []bus.Message) (*sending, error) {
 	s := &sending{part: part}
-	for _, sequence := range part.Sequences {
-		i, ok := slices.BinarySearchFunc(msgs, sequence, func(m bus.Message, n uint64) int {
-			switch {
-			case m.Sequence < n:
-				return -1
-			case m.Sequence > n:
-				return 1
-			}
-			return 0
-		})
-		if !ok {
-			return nil, fmt.Errorf("send to %s: the plan names message %d, which was not given", part.Target, sequence)
-		}
-		s.msgs = append(s.msgs, &msgs[i])
+	var err error
+	if s.msgs, err = part.Select(msgs); err != nil {
+		return nil, fmt.Errorf("send to %s: %w", part.Target, err)
 	}
 	if len(s.msgs) == 0 {
 		return s, nil
 	}
-	var err error
 	if s.t, err = b.target(part.Target); err != nil {
 		return nil, fmt.Errorf("send: %w", err)
 	}

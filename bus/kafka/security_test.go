@@ -154,7 +154,7 @@ func (s *security) format() []string {
 type wayIn struct {
 	name string
 	addr string
-	tls  *TLSConfig
+	tls  *bus.TLS
 	sasl *SASLConfig
 	want any      // a pointer to an error of the type that comes, nil for none
 	says []string // parts of its text
@@ -270,7 +270,7 @@ func TestWaysIn(t *testing.T) {
 	plain := start()
 	secured := start(kfake.EnableSASL(), kfake.Superuser("PLAIN", "alice", "alice-pw"), kfake.Superuser("SCRAM-SHA-256", "sam", "sam-pw"), kfake.Superuser("SCRAM-SHA-512", "tina", "tina-pw"))
 	encrypted := start(kfake.TLS(&tls.Config{Certificates: []tls.Certificate{certs.server}}))
-	ca := &TLSConfig{CAFile: certs.ca}
+	ca := &bus.TLS{CAFile: certs.ca}
 	nobody := net.JoinHostPort("127.0.0.1", strconv.Itoa(freePort(t)))
 	old := start(kfake.MaxVersions(kversion.V2_8_0()))
 	tryWays(t, []wayIn{
@@ -281,7 +281,7 @@ func TestWaysIn(t *testing.T) {
 		{"TLS", encrypted, ca, nil, nil, nil},
 		{"no SASL where it is asked for", secured, nil, nil, new(*ProtocolError), []string{"SASL"}},
 		{"plain text where TLS is spoken", encrypted, nil, nil, new(*ProtocolError), nil},
-		{"a certificate of an unknown authority", encrypted, &TLSConfig{CAFile: certs.otherCA}, nil, new(*CertificateError), []string{"certificate authority"}},
+		{"a certificate of an unknown authority", encrypted, &bus.TLS{CAFile: certs.otherCA}, nil, new(*CertificateError), []string{"certificate authority"}},
 		{"a broker that is too old", old, nil, nil, new(*VersionError), []string{"too old", "3.1 or later"}},
 		{"nobody there", nobody, nil, nil, new(*UnreachableError), []string{"connection refused", "check that it runs"}},
 	})
@@ -291,8 +291,8 @@ func TestApacheWaysIn(t *testing.T) {
 	needApache(t)
 	s := newSecurity(t)
 	p := newApache(t, s)
-	ca := &TLSConfig{CAFile: s.ca}
-	carol := &TLSConfig{CAFile: s.ca, CertFile: s.client, KeyFile: s.clientKey}
+	ca := &bus.TLS{CAFile: s.ca}
+	carol := &bus.TLS{CAFile: s.ca, CertFile: s.client, KeyFile: s.clientKey}
 	plain, encrypted, mutual, secured := s.at("SASL_PLAINTEXT"), s.at("TLS"), s.at("MTLS"), s.at("SASL_SSL")
 	tryWays(t, []wayIn{
 		{"plain text", p.addr(), nil, nil, nil, nil},
@@ -308,7 +308,7 @@ func TestApacheWaysIn(t *testing.T) {
 		{"plain text where TLS is spoken", encrypted, nil, nil, new(*ProtocolError), []string{"expects TLS"}},
 		{"TLS where plain text is spoken", p.addr(), ca, nil, new(*ProtocolError), []string{"without TLS"}},
 		{"no client certificate where one is asked for", mutual, ca, nil, new(*AuthError), []string{"client certificate"}},
-		{"a certificate of an unknown authority", encrypted, &TLSConfig{CAFile: s.otherCA}, nil, new(*CertificateError), []string{"certificate authority"}},
+		{"a certificate of an unknown authority", encrypted, &bus.TLS{CAFile: s.otherCA}, nil, new(*CertificateError), []string{"certificate authority"}},
 	})
 	t.Run("rights", func(t *testing.T) { rights(t, p, plain) })
 }
@@ -318,7 +318,7 @@ func TestApacheWaysIn(t *testing.T) {
 func rights(t *testing.T, p *apache, addr string) {
 	cfg := testConfig(t, addr)
 	cfg.SASL = &SASLConfig{"PLAIN", "bob", "bob-pw"}
-	cfg.Manage = ManageCheck
+	cfg.Manage = bus.ManageCheck
 	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
 	defer cancel()
 	// comes waits until do says that an operation is not allowed, or until it

@@ -156,7 +156,7 @@ func wanted(r *route) map[string]string {
 }
 
 // ensure creates the topics, or checks them, as the configuration says.
-func (b *Bus) ensure(ctx context.Context, manage Manage) error {
+func (b *Bus) ensure(ctx context.Context, manage bus.Manage) error {
 	names := make([]string, len(b.routes))
 	for i := range b.routes {
 		names[i] = b.routes[i].Name
@@ -172,7 +172,7 @@ func (b *Bus) ensure(ctx context.Context, manage Manage) error {
 		}
 	}
 	if len(missing) > 0 {
-		if manage == ManageCheck {
+		if manage == bus.ManageCheck {
 			var errs []error
 			for _, r := range missing {
 				errs = append(errs, &ConfigError{Topic: r.Name, Missing: true})
@@ -198,7 +198,7 @@ func (b *Bus) ensure(ctx context.Context, manage Manage) error {
 			return fmt.Errorf("topic %q: %w", r.Name, errNoTopic)
 		}
 		ds := differences(r, t, configs[r.Name])
-		if len(ds) > 0 && manage == ManageUpdate {
+		if len(ds) > 0 && manage == bus.ManageUpdate {
 			if err := b.update(ctx, r, t, ds); err != nil {
 				return err
 			}

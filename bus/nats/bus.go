@@ -122,7 +122,7 @@ func (b *Bus) tend() {
 		case <-b.conn.reconnect:
 		}
 		// A server that came back empty gets its streams again.
-		if b.cfg.Manage != ManageCheck {
+		if b.cfg.Manage != bus.ManageCheck {
 			if err := b.prepare(b.ctx); err != nil && b.ctx.Err() == nil {
 				b.log.Error("streams are not as they should be after reconnecting", "error", err)
 			}

@@ -21,19 +21,7 @@ const (
 	natsLine = "NATS/1.0\r\n"
 )
 
-// headerNames saves putting the names of the usual attributes together for
-// every event.
-var headerNames = func() map[string]string {
-	m := map[string]string{"datacontenttype": contentType}
-	for _, name := range []string{
-		"specversion", "id", "source", "type", "dataschema", "subject", "time",
-		"recordedtime", "partitionkey", "timbridge", "sequence", "timaccount",
-		"expirytime", "causationid", "correlationid", "traceparent",
-	} {
-		m[name] = attributePrefix + name
-	}
-	return m
-}()
+var headerNames = bus.HeaderNames(attributePrefix)
 
 // encoder writes events as NATS messages. It is used by one goroutine, and
 // what it returns is good until it is used again.

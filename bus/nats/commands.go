@@ -117,7 +117,7 @@ const markPrefix = "commands."
 func (b *Bus) ensureMarks(ctx context.Context) error {
 	kv, err := b.js.KeyValue(ctx, b.cfg.MarkBucket)
 	if errors.Is(err, jetstream.ErrBucketNotFound) {
-		if b.cfg.Manage == ManageCheck {
+		if b.cfg.Manage == bus.ManageCheck {
 			return &ConfigError{Stream: "KV_" + b.cfg.MarkBucket, Missing: true}
 		}
 		kv, err = b.js.CreateKeyValue(ctx, jetstream.KeyValueConfig{

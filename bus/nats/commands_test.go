@@ -37,7 +37,7 @@ func take(t testing.TB, r bus.CommandReader, n int) (got []bus.Received) {
 func TestFullCommands(t *testing.T) {
 	srv := startServer(t, &server.Options{})
 	shard := func(i int) *Bus {
-		return mustOpen(t, Config{URL: srv.ClientURL(), Commands: StreamConfig{MaxMessages: 20}, Shard: Shard{Index: i, Count: 2}})
+		return mustOpen(t, Config{URL: srv.ClientURL(), Commands: StreamConfig{MaxMessages: 20}, Shard: bus.Shard{Index: i, Count: 2}})
 	}
 	zero, one := shard(0), shard(1)
 	for n := range 20 {
@@ -184,14 +184,14 @@ func TestReaderInterior(t *testing.T) {
 	}
 }
 
-// TestMarkBucketMissing: with ManageCheck the bucket must be there.
+// TestMarkBucketMissing: with bus.ManageCheck the bucket must be there.
 func TestMarkBucketMissing(t *testing.T) {
 	srv := startServer(t, &server.Options{})
 	b := mustOpen(t, Config{URL: srv.ClientURL()})
 	if err := b.js.DeleteKeyValue(t.Context(), "tim-marks"); err != nil {
 		t.Fatal(err)
 	}
-	_, err := open(t, Config{URL: srv.ClientURL(), Manage: ManageCheck})
+	_, err := open(t, Config{URL: srv.ClientURL(), Manage: bus.ManageCheck})
 	var ce *ConfigError
 	if !errors.As(err, &ce) || !ce.Missing || ce.Stream != "KV_tim-marks" {
 		t.Errorf("error %v", err)

@@ -27,7 +27,7 @@ type Config struct {
 	Password  string
 	NKeyFile  string // a file with the NKey seed
 	CredsFile string // a credentials file: JWT and seed
-	TLS       *TLSConfig
+	TLS       *bus.TLS
 
 	// Embedded runs a NATS server in this process instead of connecting to one.
 	Embedded *EmbeddedConfig
@@ -38,8 +38,8 @@ type Config struct {
 	// matches is taken, and what none matches goes to Events.
 	Routes []Route
 	// Manage says what to do about streams that are missing or different.
-	// Default ManageCreate.
-	Manage Manage
+	// Default [bus.ManageCreate].
+	Manage bus.Manage
 	// Replicas of every stream and of the marks. Default 1.
 	Replicas int
 	// DuplicateWindow is how long a stream remembers the ids of messages.
@@ -50,7 +50,7 @@ type Config struct {
 	MarkBucket string
 
 	// Shard is which of the fleet's instances this is. The default is one alone.
-	Shard Shard
+	Shard bus.Shard
 	// Structured publishes events as structured JSON instead of in binary mode.
 	Structured bool
 	// LooseSubjects takes commands whatever subject they lie on. Without it a
@@ -77,13 +77,6 @@ type Config struct {
 	// stored and others are not, or not yet known to be. It may be called by
 	// several goroutines at once; nil for none.
 	Step func(name string)
-}
-
-// TLSConfig is how the server is recognised, and how it recognises us.
-type TLSConfig struct {
-	CAFile            string // own certificate authority, PEM; default the system's
-	CertFile, KeyFile string // client certificate, PEM
-	ServerName        string // name expected in the certificate; default the host
 }
 
 // EmbeddedConfig is a NATS server in this process: JetStream with every write
@@ -128,24 +121,6 @@ type Route struct {
 	StreamConfig
 }
 
-// Shard is one of Count instances, from 0. The zero value means one alone.
-type Shard struct {
-	Index, Count int
-}
-
-// Manage says what Open does about streams.
-type Manage string
-
-// What Open may do.
-const (
-	// ManageCreate creates missing streams; a different one is a [ConfigError].
-	ManageCreate Manage = "create"
-	// ManageUpdate creates missing streams and changes different ones.
-	ManageUpdate Manage = "update"
-	// ManageCheck creates nothing: a missing or different one is a [ConfigError].
-	ManageCheck Manage = "check"
-)
-
 // DefaultStreams are the streams of a configuration that names none.
 func DefaultStreams() map[bus.Stream]StreamConfig {
 	return map[bus.Stream]StreamConfig{
@@ -171,7 +146,7 @@ const (
 // what is wrong with it.
 func (c Config) withDefaults() (Config, error) {
 	def(&c.Name, "timbridge")
-	def(&c.Manage, ManageCreate)
+	def(&c.Manage, bus.ManageCreate)
 	def(&c.Replicas, 1)
 	def(&c.DuplicateWindow, defaultDuplicates)
 	def(&c.MarkBucket, "tim-marks")
@@ -232,14 +207,7 @@ func (c *Config) check() error {
 	if ways > 1 {
 		bad("more than one of token, user, NKey file and credentials file")
 	}
-	switch c.Manage {
-	case ManageCreate, ManageUpdate, ManageCheck:
-	default:
-		bad("manage is %q, not %q, %q or %q", c.Manage, ManageCreate, ManageUpdate, ManageCheck)
-	}
-	if c.Shard.Count < 1 || c.Shard.Index < 0 || c.Shard.Index >= c.Shard.Count {
-		bad("shard %d of %d", c.Shard.Index, c.Shard.Count)
-	}
+	errs = append(errs, c.Manage.Check(), c.Shard.Check())
 	if c.DuplicateWindow < 100*time.Millisecond {
 		bad("duplicate window %s is below 100ms", c.DuplicateWindow)
 	}

@@ -77,7 +77,7 @@ func startBroker(t *testing.T) *bustest.Broker {
 			}
 			cfg.MaxCommandBytes = 64 << 10
 			cfg.Structured = o.Structured
-			cfg.Shard = Shard{Index: o.Shard, Count: o.Shards}
+			cfg.Shard = bus.Shard{Index: o.Shard, Count: o.Shards}
 			b, err := Open(ctx, cfg)
 			if err != nil {
 				return nil, err

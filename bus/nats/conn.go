@@ -3,7 +3,6 @@ package nats
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -127,7 +126,7 @@ func (c *conn) options(cfg *Config, server nats.InProcessConnProvider) ([]nats.O
 		opts = append(opts, nats.UserCredentials(cfg.CredsFile))
 	}
 	if cfg.TLS != nil {
-		t, err := cfg.TLS.load()
+		t, err := cfg.TLS.Load()
 		if err != nil {
 			return nil, err
 		}
@@ -137,29 +136,6 @@ func (c *conn) options(cfg *Config, server nats.InProcessConnProvider) ([]nats.O
 		opts = append(opts, nats.Token(cfg.Embedded.Token), nats.InProcessServer(server))
 	}
 	return opts, nil
-}
-
-// load reads the certificates.
-func (t *TLSConfig) load() (*tls.Config, error) {
-	out := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: t.ServerName}
-	if t.CAFile != "" {
-		pem, err := os.ReadFile(t.CAFile)
-		if err != nil {
-			return nil, fmt.Errorf("read certificate authority: %w", err)
-		}
-		out.RootCAs = x509.NewCertPool()
-		if !out.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("certificate authority %s has no PEM certificate", t.CAFile)
-		}
-	}
-	if t.CertFile != "" || t.KeyFile != "" {
-		cert, err := tls.LoadX509KeyPair(t.CertFile, t.KeyFile)
-		if err != nil {
-			return nil, fmt.Errorf("read client certificate: %w", err)
-		}
-		out.Certificates = []tls.Certificate{cert}
-	}
-	return out, nil
 }
 
 // begin starts a session.

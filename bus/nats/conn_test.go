@@ -247,7 +247,7 @@ func TestTLS(t *testing.T) {
 	certFile, keyFile := write(t, "client.pem", clientCert), write(t, "client.key", clientKey)
 	url := strings.Replace(srv.ClientURL(), "nats://", "tls://", 1)
 
-	b, err := open(t, Config{URL: url, TLS: &TLSConfig{CAFile: caFile, CertFile: certFile, KeyFile: keyFile, ServerName: "nats.example"}})
+	b, err := open(t, Config{URL: url, TLS: &bus.TLS{CAFile: caFile, CertFile: certFile, KeyFile: keyFile, ServerName: "nats.example"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,16 +255,16 @@ func TestTLS(t *testing.T) {
 		t.Error(err)
 	}
 	start := time.Now()
-	if _, err := open(t, Config{URL: url, TLS: &TLSConfig{CAFile: otherFile, CertFile: certFile, KeyFile: keyFile}}); err == nil || time.Since(start) > 2*time.Second {
+	if _, err := open(t, Config{URL: url, TLS: &bus.TLS{CAFile: otherFile, CertFile: certFile, KeyFile: keyFile}}); err == nil || time.Since(start) > 2*time.Second {
 		t.Errorf("another authority: %v after %s", err, time.Since(start))
 	}
-	if _, err := open(t, Config{URL: url, TLS: &TLSConfig{CAFile: caFile, CertFile: certFile, KeyFile: keyFile, ServerName: "evil.example"}}); err == nil {
+	if _, err := open(t, Config{URL: url, TLS: &bus.TLS{CAFile: caFile, CertFile: certFile, KeyFile: keyFile, ServerName: "evil.example"}}); err == nil {
 		t.Error("another name")
 	}
-	if _, err := open(t, Config{URL: url, TLS: &TLSConfig{CAFile: caFile}}); err == nil {
+	if _, err := open(t, Config{URL: url, TLS: &bus.TLS{CAFile: caFile}}); err == nil {
 		t.Error("no client certificate")
 	}
-	if _, err := open(t, Config{URL: url, TLS: &TLSConfig{CAFile: keyFile}}); err == nil || !strings.Contains(err.Error(), "PEM certificate") {
+	if _, err := open(t, Config{URL: url, TLS: &bus.TLS{CAFile: keyFile}}); err == nil || !strings.Contains(err.Error(), "PEM certificate") {
 		t.Errorf("an authority that is none: %v", err)
 	}
 }

@@ -171,7 +171,7 @@ func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal strin
 		}
 		if !lost {
 			last = max(last, info.State.LastSeq)
-			done = through(part.Sequences, highest)
+			done = part.Through(highest)
 			if !foreign {
 				done = max(done, int(min(n, last-part.End)))
 			}
@@ -184,7 +184,7 @@ func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal strin
 	if err != nil {
 		return 0, 0, err
 	}
-	return through(part.Sequences, highest), info.State.LastSeq, nil
+	return part.Through(highest), info.State.LastSeq, nil
 }
 
 // isEnd says that the message at a part's planned end is still the one that
@@ -209,15 +209,6 @@ func (b *Bus) endHolds(ctx context.Context, info *jetstream.StreamInfo, part *bu
 		return true, nil
 	}
 	return err == nil && isEnd(m, part, journal), err
-}
-
-// through is how many of the sequences are not above the highest.
-func through(sequences []uint64, highest uint64) int {
-	n := 0
-	for n < len(sequences) && sequences[n] <= highest {
-		n++
-	}
-	return n
 }
 
 // Verify looks for the last message of each part. What a stream has removed

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -113,25 +112,13 @@ func (b *Bus) sick() error {
 // taken: before anything of the round is sent.
 func (b *Bus) prepareSend(ctx context.Context, part *bus.Part, msgs []bus.Message) (*sending, error) {
 	s := &sending{part: part, enc: encoder{structured: b.cfg.Structured}}
-	for _, sequence := range part.Sequences {
-		i, ok := slices.BinarySearchFunc(msgs, sequence, func(m bus.Message, n uint64) int {
-			switch {
-			case m.Sequence < n:
-				return -1
-			case m.Sequence > n:
-				return 1
-			}
-			return 0
-		})
-		if !ok {
-			return nil, fmt.Errorf("send to %s: the plan names message %d, which was not given", part.Target, sequence)
-		}
-		s.msgs = append(s.msgs, &msgs[i])
+	var err error
+	if s.msgs, err = part.Select(msgs); err != nil {
+		return nil, fmt.Errorf("send to %s: %w", part.Target, err)
 	}
 	if len(s.msgs) == 0 {
 		return s, nil
 	}
-	var err error
 	if s.t, err = b.target(ctx, string(part.Target), s.msgs[0].Stream); err == nil && s.t.epoch == 0 {
 		var info *jetstream.StreamInfo
 		if info, err = b.info(ctx, s.t.name); err == nil {

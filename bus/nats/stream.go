@@ -115,7 +115,7 @@ func (b *Bus) ensureStream(ctx context.Context, r *route) error {
 	switch {
 	case err == nil:
 	case errors.Is(err, jetstream.ErrStreamNotFound):
-		if b.cfg.Manage == ManageCheck {
+		if b.cfg.Manage == bus.ManageCheck {
 			return &ConfigError{Stream: r.Name, Missing: true}
 		}
 		s, err := b.js.CreateStream(ctx, want)
@@ -131,7 +131,7 @@ func (b *Bus) ensureStream(ctx context.Context, r *route) error {
 	if len(ds) == 0 {
 		return nil
 	}
-	if b.cfg.Manage == ManageUpdate {
+	if b.cfg.Manage == bus.ManageUpdate {
 		if _, err := b.js.UpdateStream(ctx, want); err != nil {
 			return fmt.Errorf("update stream %q: %w", r.Name, errors.Join(&ConfigError{Stream: r.Name, Differences: ds}, err))
 		}

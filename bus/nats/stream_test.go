@@ -24,7 +24,7 @@ func TestConfigRefused(t *testing.T) {
 		"no directory":       {Config{Embedded: &EmbeddedConfig{}}, "directory"},
 		"two credentials":    {Config{URL: "x", Token: "a", User: "b"}, "more than one"},
 		"manage":             {Config{URL: "x", Manage: "perhaps"}, "manage"},
-		"shard":              {Config{URL: "x", Shard: Shard{Index: 2, Count: 2}}, "shard"},
+		"shard":              {Config{URL: "x", Shard: bus.Shard{Index: 2, Count: 2}}, "shard"},
 		"window":             {Config{URL: "x", DuplicateWindow: time.Millisecond}, "window"},
 		"window over age":    {Config{URL: "x", Events: StreamConfig{MaxAge: time.Minute}}, "window"},
 		"batch":              {Config{URL: "x", BatchMessages: 1001}, "batch"},
@@ -53,7 +53,7 @@ func TestStreams(t *testing.T) {
 		DuplicateWindow: time.Minute,
 	}
 	check := cfg
-	check.Manage = ManageCheck
+	check.Manage = bus.ManageCheck
 	_, err := open(t, check)
 	var ce *ConfigError
 	if !errors.As(err, &ce) || !ce.Missing {
@@ -102,7 +102,7 @@ func TestStreams(t *testing.T) {
 	if len(ce.Differences) != 3 {
 		t.Errorf("differences %+v", ce.Differences)
 	}
-	different.Manage = ManageUpdate
+	different.Manage = bus.ManageUpdate
 	if _, err := open(t, different); err != nil {
 		t.Errorf("update: %v", err)
 	}

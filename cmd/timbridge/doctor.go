@@ -338,7 +338,7 @@ func (d *doctor) bus(ctx context.Context) []finding {
 	ctx, cancel := context.WithTimeout(ctx, doctorWait)
 	defer cancel()
 	looking := *d.cfg // a doctor changes nothing
-	looking.Bus.NATS.Manage, looking.Bus.Kafka.Manage = string(nats.ManageCheck), string(kafka.ManageCheck)
+	looking.Bus.NATS.Manage, looking.Bus.Kafka.Manage = string(bus.ManageCheck), string(bus.ManageCheck)
 	b, err := bridge.OpenBus(ctx, &looking, hclog.NewNullLogger())
 	if names, ok := onlyMissing(err); ok && d.creates() {
 		return append(d.encryption(), finding{Check: "bus", Verdict: pass, Detail: "can be reached; the first run makes what is missing: " + strings.Join(names, ", "), Setting: "bus"})
@@ -359,9 +359,9 @@ func (d *doctor) bus(ctx context.Context) []finding {
 // creates says whether the bridge makes what is missing on the bus.
 func (d *doctor) creates() bool {
 	if d.cfg.Bus.Kind == "kafka" {
-		return d.cfg.Bus.Kafka.Manage != string(kafka.ManageCheck)
+		return d.cfg.Bus.Kafka.Manage != string(bus.ManageCheck)
 	}
-	return d.cfg.Bus.NATS.Manage != string(nats.ManageCheck)
+	return d.cfg.Bus.NATS.Manage != string(bus.ManageCheck)
 }
 
 // onlyMissing says that all that is wrong with a bus is what the first run makes,
