@@ -35,6 +35,25 @@ app "demo" {
     # Whether the sandbox inside this process limits how often one may send, as the service does.
     #rate_limits = true
 
+    # How many groups there may be at once in the sandbox inside this process; beyond it creating
+    # one is refused with 10058, as in an edition of the service that has such a limit. 0: no
+    # limit.
+    #max_groups = 0
+
+    # How many of them may be AVChatRooms (10036). 0: no limit.
+    #max_avchatrooms = 0
+
+    # How many groups one account may be in (10037). 0: no limit.
+    #max_joined_groups = 0
+
+    # How many calls of one kind an account may make in a second (7008), unless rate_limits is
+    # false. 0: no limit.
+    #max_calls_per_second = 0
+
+    # Accounts that decide themselves whether they come into a group that a member invites them
+    # to. Empty: whoever may be invited is in at once.
+    #ask_invitees = []
+
     # The largest file that the sandbox inside this process takes. Images have a limit of 28 MB
     # besides, all others one of 100 MB. From 1KiB to 1GiB.
     #media_max_bytes = "32MiB"

@@ -56,13 +56,20 @@ func StartSandbox(ctx context.Context, cfg *config.Config, opts SandboxOptions) 
 	if s.listener, err = listen(ctx, "app.driver.listen", d.Listen); err != nil {
 		return nil, err
 	}
-	limits := sandbox.Limits{MediaBytes: int64(d.MediaMaxBytes), MediaTotalBytes: int64(d.MediaTotalBytes), MediaTime: d.MediaTime.Std()}
+	limits := sandbox.Limits{
+		MediaBytes: int64(d.MediaMaxBytes), MediaTotalBytes: int64(d.MediaTotalBytes), MediaTime: d.MediaTime.Std(),
+		Groups: d.MaxGroups, AVChatRooms: d.MaxAVChatRooms, JoinedGroups: d.MaxJoinedGroups, Calls: d.MaxCallsPerSecond,
+	}
+	var asked []tim.UserID
+	for _, user := range d.AskInvitees {
+		asked = append(asked, tim.UserID(user))
+	}
 	if !d.RateLimits {
 		limits.GroupMessages, limits.Sends, limits.Calls = -1, -1, -1
 	}
 	s.sandbox, err = sandbox.Open(filepath.Join(cfg.DataDir, "sandbox"), sandbox.Options{
 		SDKAppID: cfg.App.SDKAppID, Key: key, Delivery: sandbox.Delivery(d.Delivery), Limits: limits, Logger: opts.Logger,
-		Journal: journal.Options{HighWater: int64(cfg.Journal.HighWater)},
+		AskInvitees: asked, Journal: journal.Options{HighWater: int64(cfg.Journal.HighWater)},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("open the sandbox: %w", err)

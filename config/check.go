@@ -33,6 +33,11 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 			}
 		}
 	}
+	for _, user := range c.App.Driver.AskInvitees {
+		if user == "" || len(user) > 32 {
+			d.mistake(place(body, "app", "driver"), "Wrong user id", "A user id has 1 to 32 bytes; %q in ask_invitees has %d.", user, len(user))
+		}
+	}
 	for _, host := range c.Policy.MediaHosts {
 		if host == "" || strings.ContainsAny(host, "/@ ") {
 			d.mistake(place(body, "policy"), "Wrong host", "%q in media_hosts is no host: write its name alone, as in \"files.example.com\" or \"*.example.com:8443\".", host)

@@ -46,6 +46,12 @@ type Driver struct {
 	Delivery   string `hcl:"delivery" default:"ack" oneof:"ack,push" doc:"\"ack\" keeps a report until it is acknowledged; \"push\" forgets it once sent, as Tencent's service does."`
 	RateLimits bool   `hcl:"rate_limits" default:"true" doc:"Whether the sandbox inside this process limits how often one may send, as the service does."`
 
+	MaxGroups         int      `hcl:"max_groups" min:"0" doc:"How many groups there may be at once in the sandbox inside this process; beyond it creating one is refused with 10058, as in an edition of the service that has such a limit. 0: no limit."`
+	MaxAVChatRooms    int      `hcl:"max_avchatrooms" min:"0" doc:"How many of them may be AVChatRooms (10036). 0: no limit."`
+	MaxJoinedGroups   int      `hcl:"max_joined_groups" min:"0" doc:"How many groups one account may be in (10037). 0: no limit."`
+	MaxCallsPerSecond int      `hcl:"max_calls_per_second" min:"0" doc:"How many calls of one kind an account may make in a second (7008), unless rate_limits is false. 0: no limit."`
+	AskInvitees       []string `hcl:"ask_invitees" doc:"Accounts that decide themselves whether they come into a group that a member invites them to. Empty: whoever may be invited is in at once."`
+
 	MediaMaxBytes   Size     `hcl:"media_max_bytes" default:"32MiB" min:"1KiB" max:"1GiB" doc:"The largest file that the sandbox inside this process takes. Images have a limit of 28 MB besides, all others one of 100 MB."`
 	MediaTotalBytes Size     `hcl:"media_total_bytes" default:"4GiB" min:"1MiB" doc:"How much all files may take together that were sent through it; beyond it none is taken."`
 	MediaTime       Duration `hcl:"media_time" default:"24h" min:"1m" doc:"How long it keeps a file at least that no message has, any more or yet."`

@@ -35,6 +35,9 @@ type account struct {
 	sigFloor int64
 
 	groups map[*group]struct{} // it is in now
+	// invited are groups that it was asked to come into; what came of that they
+	// say. Not part of what is kept: the groups have it.
+	invited map[*group]struct{}
 	// places say how far the account is in its conversations, where it has said so.
 	places  map[*conversation]*place
 	profile *tim.UserProfile // nil: nothing was set

@@ -23,6 +23,7 @@ import (
 //	POST   /control/expire       {"account"}             Faults.ExpireUserSig
 //	POST   /control/disconnect   {"account", "after"}    Faults.Disconnect
 //	POST   /control/reconnect    {"account"}             Faults.Reconnect
+//	POST   /control/tell         {"account", "callback", "args"}  Faults.Tell
 //	POST   /control/notify       {"group", "content", "users"}  Sandbox.NotifyGroup
 //	POST   /control/snapshot                             Sandbox.Snapshot
 //
@@ -53,6 +54,7 @@ func (c *control) routes(mux *http.ServeMux) {
 		return done{Cut: c.s.faults.Disconnect(a.Account, time.Duration(a.After))}, nil
 	}))
 	handle("POST /control/reconnect", c.account(func(a accountJSON) (any, error) { c.s.faults.Reconnect(a.Account); return done{}, nil }))
+	handle("POST /control/tell", c.tell)
 	handle("POST /control/notify", c.notify)
 	handle("POST /control/snapshot", func(r *http.Request) (any, error) { return done{}, c.s.Snapshot(r.Context()) })
 	handle("/control/", func(*http.Request) (any, error) { return nil, errNoSuchControl })
@@ -60,7 +62,8 @@ func (c *control) routes(mux *http.ServeMux) {
 
 // done is the answer where there is nothing to say.
 type done struct {
-	Cut int `json:"cut,omitempty"`
+	Cut  int `json:"cut,omitempty"`
+	Told int `json:"told,omitempty"`
 }
 
 // accountJSON is the body of what is done to an account.
@@ -108,6 +111,22 @@ func (c *control) addFaults(r *http.Request) (any, error) {
 		return nil, fmt.Errorf("%w: %w", errBody, err)
 	}
 	return done{}, nil
+}
+
+func (c *control) tell(r *http.Request) (any, error) {
+	var t struct {
+		Account  tim.UserID      `json:"account"`
+		Callback string          `json:"callback"`
+		Args     json.RawMessage `json:"args"`
+	}
+	if err := decodeStrictly(r.Body, &t); err != nil {
+		return nil, err
+	}
+	told, err := c.s.faults.Tell(t.Account, t.Callback, t.Args)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBody, err)
+	}
+	return done{Told: told}, nil
 }
 
 func (c *control) notify(r *http.Request) (any, error) {

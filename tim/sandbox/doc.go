@@ -66,9 +66,11 @@
 //     does not come again. The same is true of [tim.GroupTipped] and of
 //     online-only messages of all groups. Faults of reports do not meet these.
 //     Members stay in such a room while they are offline.
-//   - Nobody is asked whether they want to be invited: the table has it so. A
-//     removal is for now and not for a time: to ban members of an AVChatRoom is
-//     for the application's servers at Tencent, and not offered here.
+//   - Nobody is asked whether they want to be invited, as the table has it, but
+//     those of Options.AskInvitees: the service's tables have invitations that
+//     the invitee decides on, and do not say when it makes them. A removal is
+//     for now and not for a time: to ban members of an AVChatRoom is for the
+//     application's servers at Tencent, and not offered here.
 //   - Of a group's messages in a second, those of low priority are refused
 //     first (Limits.GroupMessages).
 //   - What an application's servers tell a group ([Sandbox.NotifyGroup]) comes as

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -337,6 +338,27 @@ func (f *Faults) ExpireUserSig(user tim.UserID) error {
 	}
 	s.mu.Unlock()
 	return b.wait(context.Background(), op)
+}
+
+// Tell hands the sessions of an account that are in touch a callback as a later
+// version of the service may have it: what it is called, and its arguments as a
+// JSON object. It returns how many were told.
+func (f *Faults) Tell(user tim.UserID, callback string, args json.RawMessage) (int, error) {
+	if callback == "" || !json.Valid(args) {
+		return 0, fmt.Errorf("sandbox: a callback has a name, and its arguments as JSON")
+	}
+	f.s.mu.Lock()
+	defer f.s.mu.Unlock()
+	told := 0
+	if a := f.s.st.accounts[user]; a != nil {
+		for _, ss := range a.sessions {
+			if !ss.away && !ss.over {
+				ss.tell(tim.Unrecognized{Name: callback, Raw: slices.Clone(args)})
+				told++
+			}
+		}
+	}
+	return told, nil
 }
 
 // Disconnect cuts an account's connections. Those over the network break

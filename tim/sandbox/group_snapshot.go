@@ -121,7 +121,9 @@ func (r *snapshotReader) readGroups() error {
 		g.requestNumber = d.uint()
 		g.requests = nil
 		for range d.count() {
-			g.requests = append(g.requests, getRequest(d))
+			q := getRequest(d)
+			g.requests = append(g.requests, q)
+			r.st.invite(g, q)
 		}
 		last := d.uint()
 		before := uint64(0)

@@ -237,6 +237,8 @@ func (c *Client) DeleteGroup(ctx context.Context, id tim.GroupID) error {
 // the group's approve option: any lets every member, auth the owner and admins,
 // while what another member asks for is theirs to decide (MemberInvited), and
 // forbid nobody. An app administrator may always, where there are invitations.
+// Of those brought in at once, who is among Options.AskInvitees is asked first,
+// and decides (MemberInvited), unless an app administrator brings them in.
 func (c *Client) InviteMembers(ctx context.Context, param tim.GroupInviteMemberParam) ([]tim.GroupInviteMemberResult, error) {
 	const op = "invite members"
 	var results []tim.GroupInviteMemberResult
@@ -269,37 +271,45 @@ func (c *Client) invite(op string, user tim.UserID, p tim.GroupInviteMemberParam
 	case len(p.UserData) > maxHelloBytes:
 		return nil, nil, refuse(op, tim.CodeSvrGroupInvalidParameters, "what is said with it has %d bytes; it can have %d", len(p.UserData), maxHelloBytes)
 	}
-	var users []tim.UserID
+	var users, asked []tim.UserID
 	results := make([]tim.GroupInviteMemberResult, 0, len(p.Identifiers))
 	for _, u := range p.Identifiers {
 		result := tim.MemberDone
 		switch {
-		case g.members.get(u) != nil || slices.Contains(users, u):
+		case g.members.get(u) != nil || slices.Contains(users, u) || slices.Contains(asked, u):
 			result = tim.MemberIncluded
 		case s.checkMember(op, u) != nil || s.mayJoinOneMore(op, u) != nil:
 			result = tim.MemberFailed
+		case asks:
+			users = append(users, u)
+			result = tim.MemberInvited
+		case s.asked[u] && !s.admins[user]:
+			asked = append(asked, u)
+			result = tim.MemberInvited
 		default:
 			users = append(users, u)
-			if asks {
-				result = tim.MemberInvited
-			}
 		}
 		results = append(results, tim.GroupInviteMemberResult{Identifier: u, Result: result})
 	}
-	if len(users) == 0 {
-		return results, s.settled(), nil
+	b := s.settled()
+	if len(users)+len(asked) == 0 {
+		return results, b, nil
 	}
-	if err := full(op, g, len(users)); err != nil {
+	if err := full(op, g, len(users)+len(asked)); err != nil {
 		return nil, nil, err
 	}
-	var r record = &inviteRecord{group: g.id, by: user, users: users, userData: p.UserData, time: s.now(), seed: mathrand.Uint64()}
-	if asks {
-		r = &requestRecord{
-			group: g.id, typ: tim.PendencyInviteNeedApprovedByAdmin, from: user, users: users, hello: p.UserData,
-			time: s.now(), seed: mathrand.Uint64(),
-		}
+	ask := func(typ tim.GroupPendencyType, users []tim.UserID) *requestRecord {
+		return &requestRecord{group: g.id, typ: typ, from: user, users: users, hello: p.UserData, time: s.now(), seed: mathrand.Uint64()}
 	}
-	_, b := s.write(r)
+	switch {
+	case asks:
+		_, b = s.write(ask(tim.PendencyInviteNeedApprovedByAdmin, users))
+	case len(users) > 0:
+		_, b = s.write(&inviteRecord{group: g.id, by: user, users: users, userData: p.UserData, time: s.now(), seed: mathrand.Uint64()})
+	}
+	if len(asked) > 0 {
+		_, b = s.write(ask(tim.PendencyInviteNeedApprovedByInvitee, asked))
+	}
 	return results, b, nil
 }
 

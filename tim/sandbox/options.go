@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -49,6 +50,11 @@ type Options struct {
 	// they may do at Tencent: invite into a Public group, dismiss a Private
 	// one. Nil means DefaultAdmin.
 	Admins []tim.UserID
+	// AskInvitees are accounts that no member brings into a group: they are
+	// asked (InviteReqToInvitee), and decide with HandleRequest. The service's
+	// tables have such requests, and do not say whom it makes them to. Where
+	// owner and admins decide on what a member asks for, they decide alone.
+	AskInvitees []tim.UserID
 	// Limits bound rates, sizes and what is kept.
 	Limits Limits
 	// Now is the clock; nil means time.Now. After moving it, a test calls
@@ -167,7 +173,7 @@ func (o Options) withDefaults() (Options, error) {
 	default:
 		return o, fmt.Errorf("sandbox: Options.Delivery is %q; it can be %q or %q", o.Delivery, DeliveryAck, DeliveryPush)
 	}
-	for _, user := range append(o.Accounts[:len(o.Accounts):len(o.Accounts)], o.Admins...) {
+	for _, user := range slices.Concat(o.Accounts, o.Admins, o.AskInvitees) {
 		if !validUser(user) {
 			return o, fmt.Errorf("sandbox: %q is not a user id: 1 to %d bytes of printable ASCII", user, maxUserBytes)
 		}

@@ -11,7 +11,7 @@ import (
 )
 
 // request is someone's wish to come into a group, or to bring someone in, that
-// the owner and the admins decide on.
+// the owner and the admins decide on, or who is to be brought in.
 type request struct {
 	number   uint64 // in its group
 	typ      tim.GroupPendencyType
@@ -52,7 +52,7 @@ const (
 )
 
 // Requests lists the requests of all groups that the account is the owner or an
-// admin of, newest first; see [tim.Groups]. The option's StartTime is the
+// admin of, and the invitations that it decides on itself, newest first; see [tim.Groups]. The option's StartTime is the
 // NextStartTime of the page before, 0 for the first; MaxLimited is 50 where it
 // is 0, and 100 at most.
 func (c *Client) Requests(ctx context.Context, option tim.GroupPendencyOption) (tim.GroupPendencyResult, error) {
@@ -65,17 +65,27 @@ func (c *Client) Requests(ctx context.Context, option tim.GroupPendencyOption) (
 			r *request
 		}
 		var all []found
-		for g := range ss.account.groups {
-			if g.role(user) < tim.RoleAdmin || !g.sees(user) {
-				continue
-			}
+		list := func(g *group) {
 			for _, r := range g.requests {
+				if !g.decides(user, r) {
+					continue
+				}
 				if !r.handled {
 					result.UnReadNum++
 				}
 				if option.StartTime == 0 || uint64(r.time) <= option.StartTime {
 					all = append(all, found{g, r})
 				}
+			}
+		}
+		for g := range ss.account.groups {
+			if g.role(user) >= tim.RoleAdmin && g.sees(user) {
+				list(g)
+			}
+		}
+		for g := range ss.account.invited {
+			if !g.dismissed && (g.role(user) < tim.RoleAdmin || !g.sees(user)) { // not listed yet
+				list(g)
 			}
 		}
 		slices.SortFunc(all, func(x, y found) int {
@@ -129,7 +139,8 @@ func (r *request) seenBy(g *group, user tim.UserID) tim.GroupPendency {
 
 // HandleRequest decides on a request; see [tim.Groups]. The request is named by
 // its group and key as [Client.Requests] gave it, or without a key by who asked
-// for whom. The owner and the admins decide, and app administrators.
+// for whom. The owner and the admins decide, and app administrators; on an
+// invitation that asks the invitee, the invitee alone.
 func (c *Client) HandleRequest(ctx context.Context, param tim.GroupHandlePendencyParam) error {
 	const op = "handle request"
 	return c.change(ctx, op, CallHandleRequest, func(ss *session) (*batch, error) {
@@ -138,11 +149,11 @@ func (c *Client) HandleRequest(ctx context.Context, param tim.GroupHandlePendenc
 		if err != nil {
 			return nil, err
 		}
-		if s.rank(g, user) < tim.RoleAdmin {
-			return nil, refuse(op, tim.CodeSvrGroupPermissionDeny, "%q does not decide on requests of the group", user)
-		}
 		q := g.named(param.Pendency)
 		switch {
+		case q == nil && s.rank(g, user) < tim.RoleAdmin, q != nil && !s.admins[user] && !g.decides(user, q),
+			q != nil && q.typ == tim.PendencyInviteNeedApprovedByInvitee && q.to != user:
+			return nil, refuse(op, tim.CodeSvrGroupPermissionDeny, "%q does not decide on this request to the group", user)
 		case q == nil:
 			return nil, refuse(op, tim.CodeSvrGroupInvalidParameters, "the group has no such request")
 		case q.handled:
@@ -164,6 +175,14 @@ func (c *Client) HandleRequest(ctx context.Context, param tim.GroupHandlePendenc
 		})
 		return b, nil
 	})
+}
+
+// decides says whether a request is a user's to decide on.
+func (g *group) decides(user tim.UserID, r *request) bool {
+	if r.typ == tim.PendencyInviteNeedApprovedByInvitee {
+		return r.to == user
+	}
+	return g.role(user) >= tim.RoleAdmin
 }
 
 // named finds the request that someone means, the newest where several fit.

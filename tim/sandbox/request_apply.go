@@ -10,8 +10,9 @@ import (
 // oldest of them.
 const maxRequests = 1000
 
-// apply takes down what the owner and the admins have to decide on, and tells
-// them. Somebody who asks again takes the place of its first request.
+// apply takes down what is to be decided on, and tells who decides: the owner
+// and the admins, or those who were asked to come in. Somebody who asks again
+// takes the place of its first request.
 func (r *requestRecord) apply(st *state, position uint64) {
 	h := st.in(position, r.group, r.time, r.seed)
 	if h == nil {
@@ -26,16 +27,34 @@ func (r *requestRecord) apply(st *state, position uint64) {
 		g.requests = append(g.requests, &request{
 			number: g.requestNumber, typ: r.typ, from: r.from, to: user, hello: r.hello, time: h.now,
 		})
+		h.st.invite(g, g.requests[len(g.requests)-1])
 	}
 	for len(g.requests) > maxRequests {
 		i := max(0, slices.IndexFunc(g.requests, func(x *request) bool { return x.handled }))
 		g.requests = slices.Delete(g.requests, i, i+1)
 	}
 	elem := tim.GroupReportElem{ReportType: tim.GroupReportAddRequest, OpUser: r.from, Msg: r.hello}
-	if r.typ != tim.PendencyJoinNeedApprovedByAdmin {
+	switch r.typ {
+	case tim.PendencyInviteNeedApprovedByAdmin:
 		elem = tim.GroupReportElem{ReportType: tim.GroupReportInviteReqToAdmin, OpUser: r.from, UserData: r.hello}
+	case tim.PendencyInviteNeedApprovedByInvitee:
+		elem = tim.GroupReportElem{ReportType: tim.GroupReportInviteReqToInvitee, OpUser: r.from, UserData: r.hello}
+		h.report(r.users, elem)
+		return
 	}
 	h.report(g.deciders(), elem)
+}
+
+// invite has the account that decides on an invitation find it.
+func (st *state) invite(g *group, r *request) {
+	if r.typ != tim.PendencyInviteNeedApprovedByInvitee {
+		return
+	}
+	a := st.account(r.to)
+	if a.invited == nil {
+		a.invited = map[*group]struct{}{}
+	}
+	a.invited[g] = struct{}{}
 }
 
 // deciders are the owner and the admins.

@@ -24,6 +24,7 @@ type Sandbox struct {
 	journal  *journal.Journal
 	accounts map[tim.UserID]bool // nil: open
 	admins   map[tim.UserID]bool
+	asked    map[tim.UserID]bool // before they are brought into a group
 	faults   *Faults
 	delivery delivery
 
@@ -73,7 +74,7 @@ func Open(dir string, opts Options) (*Sandbox, error) {
 		return nil, fmt.Errorf("sandbox: %w", err)
 	}
 	s := &Sandbox{
-		opts: opts, log: opts.Logger, journal: j, admins: setOf(opts.Admins),
+		opts: opts, log: opts.Logger, journal: j, admins: setOf(opts.Admins), asked: setOf(opts.AskInvitees),
 		pending: newBatch(), inFlight: newBatch(), acks: map[ackKey][]uint64{},
 		watchers: map[tim.UserID][]*session{},
 		clients:  map[*Client]struct{}{}, handlers: map[*Handler]struct{}{}, trimmed: time.Now(),
