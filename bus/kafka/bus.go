@@ -53,6 +53,7 @@ type Bus struct {
 
 	reconnected chan struct{}
 	away        atomic.Bool // no broker answers, which has been said
+	said        said
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
@@ -164,10 +165,7 @@ func (b *Bus) moved() uint64 {
 // probe asks until there is an answer, and reports whether a connection was
 // lost, by now; ok is false when the bus is closed.
 func (b *Bus) probe(lost bool) (lostNow, ok bool) {
-	names := make([]string, len(b.routes))
-	for i := range b.routes {
-		names[i] = b.routes[i].Name
-	}
+	names := b.topicNames()
 	for attempt := 0; ; attempt++ {
 		err := b.learn(b.ctx, names...)
 		select {
@@ -178,21 +176,20 @@ func (b *Bus) probe(lost bool) (lostNow, ok bool) {
 		if b.ctx.Err() != nil {
 			return false, false
 		}
-		if err == nil || codeOf(err) != 0 {
+		if err == nil || codeOf(err) != 0 && !lasting(err) {
 			if b.away.Swap(false) {
 				b.log.Info("Kafka is back", "brokers", b.conn.addr)
 			}
-			if (lost || err != nil) && b.cfg.Manage != bus.ManageCheck {
+			b.said.away = ""
+			if (lost || errors.Is(err, errNoTopic)) && b.cfg.Manage != bus.ManageCheck {
 				// A cluster that came back empty gets its topics again.
-				if err := b.ensure(b.ctx, bus.ManageCreate); err != nil && b.ctx.Err() == nil {
-					b.log.Error("topics are not as they should be", "error", err)
-				}
+				err = b.ensure(b.ctx, bus.ManageCreate)
 			}
+			b.tellTopics(err)
 			return lost, true
 		}
-		if attempt == 1 { // not for a connection that is made again at once
-			b.away.Store(true)
-			b.log.Warn("Kafka is away, and waited for", "brokers", b.conn.addr, "error", err)
+		if attempt > 0 { // not for a connection that is made again at once
+			b.tellAway(err)
 		}
 		if !sleep(b.ctx, backoff(attempt)) {
 			return false, false
@@ -200,37 +197,50 @@ func (b *Bus) probe(lost bool) (lostNow, ok bool) {
 	}
 }
 
-// Check asks the cluster for every topic, now. A topic that is missing or not
-// as configured, or a partition without a leader, is a [*bus.TargetError].
-func (b *Bus) Check(ctx context.Context) error {
+// said is what the log has last heard of the cluster, so that it hears of each
+// state once. It belongs to the goroutine of tend.
+type said struct{ away, topics string }
+
+// tellTopics says what is wrong with topics, when that changes.
+func (b *Bus) tellTopics(err error) {
 	if b.ctx.Err() != nil {
-		return bus.ErrClosed
+		return
 	}
-	for i := range b.routes {
-		name := b.routes[i].Name
-		if err := b.learn(ctx, name); err != nil {
-			if refused := refusal(bus.Target(name), err); refused != nil {
-				return refused
-			}
-			return fmt.Errorf("check: %w", err)
-		}
-		if t := b.known(name); t != nil {
-			for p := range t.partitions {
-				if t.partitions[p].leader < 0 {
-					return &bus.TargetError{Target: targetOf(name, p), Err: errNoLeader}
-				}
-			}
-		}
-	}
-	err := b.ensure(ctx, bus.ManageCheck)
-	var ce *ConfigError
-	if errors.As(err, &ce) {
-		return &bus.TargetError{Target: bus.Target(ce.Topic), Err: err}
-	}
+	before := b.said.topics
+	b.said.topics = ""
 	if err != nil {
-		return fmt.Errorf("check: %w", err)
+		b.said.topics = err.Error()
 	}
-	return nil
+	switch {
+	case b.said.topics == before:
+	case err != nil:
+		b.log.Error("topics are not as they should be", "error", err)
+	default:
+		b.log.Info("topics can be asked for again")
+	}
+}
+
+// tellAway says that Kafka cannot be used, and again when that is for another reason.
+func (b *Bus) tellAway(err error) {
+	b.away.Store(true)
+	if lasting(err) {
+		// Not away but unwilling: a password that was changed, a certificate.
+		err = b.conn.connectError(err)
+	}
+	// The texts of lost connections differ by their ports.
+	if state := fmt.Sprintf("%d %t", codeOf(err), lasting(err)); state != b.said.away {
+		b.said.away = state
+		b.log.Warn("Kafka is away, and waited for", "brokers", b.conn.addr, "error", err)
+	}
+}
+
+// topicNames lists the topics that the bridge uses.
+func (b *Bus) topicNames() []string {
+	names := make([]string, len(b.routes))
+	for i := range b.routes {
+		names[i] = b.routes[i].Name
+	}
+	return names
 }
 
 // Reconnected receives a value after a lost connection was made again, after a
