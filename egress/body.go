@@ -22,6 +22,7 @@ const (
 	tagRead     = 'R' // kind accepted: a command was read and is not carried out
 	tagBirth    = 'B' // kind accepted: reading began, with these positions
 	tagRepaired = 'H' // kind accepted: a stretch of the journal was lost
+	tagLost     = 'L' // kind accepted: the bus removed commands unread
 	tagStarted  = 'S' // kind started: an attempt begins
 	tagFinished = 'F' // kind started: nothing more is done; its outcome follows
 )
@@ -207,6 +208,8 @@ func decodeBody(body []byte) (any, error) {
 			h.Finished = append(h.Finished, k)
 		}
 		v = h
+	case tagLost:
+		v = d.lost()
 	case tagStarted:
 		var s started
 		d.key(&s.Key)

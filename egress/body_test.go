@@ -36,6 +36,7 @@ func bodies() map[string]appender {
 			Key: commandKey("s", "1"), Public: 1, Claim: key{1},
 			Sent: sent{Conversation: tim.C2C("bob"), Rand: 5, Cause: mapping.Cause{ID: "1", CorrelationID: "c", TraceParent: "t"}},
 		},
+		"lost":            lost{Position: position, Count: 7, At: t0, Public: 1},
 		"finished, lost":  finished{Key: commandKey("s", "1"), Public: 2, Lost: true},
 		"finished, empty": finished{},
 	}

@@ -338,6 +338,8 @@ func (e *Egress) take(position uint64, value any) {
 		if b.Public > 0 {
 			e.mark.hold(position+uint64(b.Public), b.Position)
 		}
+	case lost:
+		e.mark.hold(position+uint64(b.Public), b.Position)
 	}
 	e.state.apply(position, value)
 }

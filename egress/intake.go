@@ -5,6 +5,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -22,6 +24,7 @@ const (
 	batchBytes    = 8 << 20
 	maxEntry      = 3 << 20 // an accepted command; the journal's own bound is above it
 	noteAfter     = 4096    // commands of other shards and repeats
+	noteEvery     = time.Minute
 )
 
 // backlogPatience is how long reading waits for an account that holds its
@@ -31,7 +34,7 @@ const backlogPatience = 10 * time.Second
 // intake reads commands until Run ends. The journal says where reading stands;
 // an error of the bus only means that it is tried again.
 func (e *Egress) intake() error {
-	in := &intake{Egress: e, stuck: map[tim.UserID]time.Time{}}
+	in := &intake{Egress: e, stuck: map[tim.UserID]time.Time{}, passed: map[bus.Target]bus.Position{}, noted: time.Now()}
 	wait := backoff{min: e.cfg.RetryMin, max: e.cfg.RetryMax}
 	for {
 		e.mu.Lock()
@@ -43,13 +46,40 @@ func (e *Egress) intake() error {
 			err = in.read(reader, func() { wait.tries = 0 })
 			err = errors.Join(err, reader.Close())
 		}
+		if e.stop.Err() == nil {
+			e.trouble("commands cannot be read from the bus", err)
+			err = sleep(e.stop, wait.next(0))
+		}
 		if e.stop.Err() != nil {
+			in.note()
 			return context.Cause(e.stop)
 		}
-		e.trouble("commands cannot be read from the bus", err)
-		if err := sleep(e.stop, wait.next(0)); err != nil {
+		if err != nil {
 			return err
 		}
+	}
+}
+
+// note tells the journal, at the end, where reading stands behind commands of
+// other shards and repeats, which have no entry of their own. The next process
+// would else take those that the bus removes meanwhile for lost.
+func (in *intake) note() {
+	if len(in.passed) == 0 || !errors.Is(context.Cause(in.stop), context.Canceled) {
+		return
+	}
+	b := newBatch()
+	in.notePassed(b)
+	ctx, cancel := context.WithTimeout(in.end, markTimeout)
+	defer cancel()
+	if _, err := in.write(ctx, true, b.entries, b.bodies); err != nil {
+		in.log.Warn("where reading stands is not journaled; what lies before it is read again", "error", err)
+	}
+}
+
+// notePassed puts into a batch where reading stands, where its entries do not say so.
+func (in *intake) notePassed(b *batch) {
+	for _, t := range slices.Sorted(maps.Keys(in.passed)) {
+		b.add(journal.KindAccepted, read{Position: in.passed[t]})
 	}
 }
 
@@ -58,8 +88,12 @@ type intake struct {
 	*Egress
 	// stuck are accounts that hold their share and get nothing done, with the
 	// time of the last command they finished.
-	stuck   map[tim.UserID]time.Time
-	unnoted int // read since the journal was last told where reading stands
+	stuck map[tim.UserID]time.Time
+	// passed is where each target was read to without an entry that says so,
+	// since noted; unnoted is how many commands that were.
+	passed  map[bus.Target]bus.Position
+	unnoted int
+	noted   time.Time
 }
 
 func (in *intake) read(reader bus.CommandReader, fine func()) error {
@@ -69,17 +103,16 @@ func (in *intake) read(reader bus.CommandReader, fine func()) error {
 			return err
 		}
 		received, err := reader.Next(in.stop, n)
-		for _, r := range reader.Resets() {
-			in.log.Warn("commands could not be read on where reading stood; those known already are dropped",
-				"target", r.Target, "asked", r.Asked.Offset, "from", r.From, "time", r.To, "lost", r.Lost, "reason", r.Reason)
-			in.count(func(s *Stats) { s.Resets++; s.Lost += r.Lost })
-		}
 		if err != nil {
-			return err
+			return err // what reading could not do is found anew by the next reader
 		}
 		fine()
 		in.trouble("", nil)
+		// What was read comes before what could not be.
 		if err := in.takeIn(received); err != nil {
+			return err
+		}
+		if err := in.resets(reader.Resets()); err != nil {
 			return err
 		}
 	}
@@ -138,10 +171,16 @@ func newBatch() *batch {
 func (in *intake) takeIn(received []bus.Received) error {
 	b := newBatch()
 	for i := range received {
-		if err := in.decide(b, &received[i]); err != nil {
+		before, r := len(b.entries), &received[i]
+		if err := in.decide(b, r); err != nil {
 			return err
 		}
-		b.last[received[i].Target] = received[i].Position
+		b.last[r.Target] = r.Position
+		if len(b.entries) > before {
+			delete(in.passed, r.Target)
+		} else {
+			in.passed[r.Target] = r.Position
+		}
 		if b.size > batchBytes {
 			if err := in.flush(b); err != nil {
 				return err
@@ -155,17 +194,21 @@ func (in *intake) takeIn(received []bus.Received) error {
 // flush journals the batch, and hands what was accepted to the lanes.
 func (in *intake) flush(b *batch) error {
 	in.unnoted += b.foreign
-	if in.unnoted >= noteAfter {
-		for _, p := range b.last {
-			b.add(journal.KindAccepted, read{Position: p})
-		}
+	noting := in.unnoted >= noteAfter || time.Since(in.noted) > noteEvery
+	if noting {
+		in.notePassed(b)
 	}
 	if len(b.entries) > 0 {
 		if _, err := in.write(in.stop, false, b.entries, b.bodies); err != nil {
 			return err
 		}
-		in.unnoted = 0
 		in.deps.Step("accepted")
+	}
+	if noting {
+		clear(in.passed)
+	}
+	if len(in.passed) == 0 {
+		in.unnoted, in.noted = 0, time.Now()
 	}
 	in.mu.Lock()
 	defer in.mu.Unlock()

@@ -136,6 +136,8 @@ func readTo(v any) []bus.Position {
 		return []bus.Position{b.Position}
 	case read:
 		return []bus.Position{b.Position}
+	case lost:
+		return []bus.Position{b.Position}
 	case birth:
 		return b.Mark
 	case repaired:

@@ -90,6 +90,7 @@ type memBus struct {
 	failing error
 	asked   [][]bus.Position
 	resets  []bus.Reset
+	removed uint64 // through which the bus has removed them, by its retention
 }
 
 func newMemBus() *memBus { return &memBus{changed: make(chan struct{})} }
@@ -121,6 +122,14 @@ func (b *memBus) wake() {
 	b.changed = make(chan struct{})
 }
 
+// remove removes the oldest messages, as a bus does whose retention is over.
+func (b *memBus) remove(through uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.removed = through
+	b.wake()
+}
+
 // loseTail removes the newest messages, as a bus does that had not synced them.
 func (b *memBus) loseTail(n int) {
 	b.mu.Lock()
@@ -144,7 +153,7 @@ func (b *memBus) Commands(_ context.Context, after []bus.Position) (bus.CommandR
 			b.resets = append(b.resets, bus.Reset{Target: p.Target, Asked: p, From: r.next, To: p.Time, Reason: "another message is there"})
 			continue
 		}
-		r.next = p.Offset
+		r.next, r.at = p.Offset, p
 	}
 	return r, nil
 }
@@ -168,12 +177,23 @@ func (b *memBus) SetMark(_ context.Context, mark []bus.Position) error {
 type memReader struct {
 	bus  *memBus
 	next uint64
+	at   bus.Position // read last
 }
 
 func (r *memReader) Next(ctx context.Context, n int) ([]bus.Received, error) {
 	for {
 		r.bus.mu.Lock()
 		changed := r.bus.changed
+		if r.next < r.bus.removed {
+			if r.next > 0 { // else nothing was read before
+				r.bus.resets = append(r.bus.resets, bus.Reset{
+					Target: "commands", Asked: r.at, From: r.bus.removed, Lost: r.bus.removed - r.next, Reason: "removed unread",
+				})
+			}
+			r.next = r.bus.removed
+			r.bus.mu.Unlock()
+			return nil, nil
+		}
 		from := min(r.next, uint64(len(r.bus.msgs)))
 		got := slices.Clone(r.bus.msgs[from:min(from+uint64(n), uint64(len(r.bus.msgs)))])
 		err := r.bus.failing
@@ -183,6 +203,7 @@ func (r *memReader) Next(ctx context.Context, n int) ([]bus.Received, error) {
 		}
 		if len(got) > 0 {
 			r.next = from + uint64(len(got))
+			r.at = got[len(got)-1].Position
 			for i := range got {
 				if got[i].Event != nil {
 					e := got[i].Event.Clone()

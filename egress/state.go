@@ -95,7 +95,7 @@ func newState(b bounds) *state {
 // apply takes in one entry, by its position and decoded body.
 func (s *state) apply(position uint64, body any) {
 	switch body.(type) {
-	case accepted, read, birth, repaired:
+	case accepted, read, lost, birth, repaired:
 		// One goroutine writes these, and they are applied in their order.
 		if position <= s.taken {
 			return
@@ -118,6 +118,9 @@ func (s *state) apply(position uint64, body any) {
 			s.ledger.add(record{key: b.Key, time: busTime(b.Position, time.Time{})})
 			s.outcome = max(s.outcome, position+uint64(b.Public))
 		}
+	case lost:
+		s.setRead(b.Position)
+		s.outcome = max(s.outcome, position+uint64(b.Public))
 	case birth:
 		s.born = b.At
 		s.doubtful = later(s.doubtful, b.At)

@@ -93,3 +93,41 @@ func JournalDamaged(app App, journalID string, d Damage, at time.Time) (Fact, er
 	id := fmt.Sprintf("%s/damaged/%d-%d", subject, d.First, d.Last)
 	return Fact{Event: newEvent(app, id, TypeJournalDamaged, subject, at, body), Key: hashKey(id, at)}, nil
 }
+
+// LostCommands are messages that the bus removed from the commands stream
+// before the bridge had read them.
+type LostCommands struct {
+	Target string
+	// First and Last bound them, by [BusPosition.Offset]; both are lost.
+	First, Last uint64
+	// After is the bus's time of what was read last before them; zero where it
+	// is not known.
+	After time.Time
+	// Reason is a sentence for people.
+	Reason string
+}
+
+type lostData struct {
+	Journal string    `json:"journal"`
+	Target  string    `json:"target"`
+	First   uint64    `json:"first"`
+	Last    uint64    `json:"last"`
+	Count   uint64    `json:"count"`
+	After   time.Time `json:"after,omitzero"`
+	Reason  string    `json:"reason,omitempty"`
+}
+
+// CommandsLost tells that the bus removed commands before the bridge had read
+// them. Its subject is "bridge/<journal id>"; told again it has the same id.
+func CommandsLost(app App, journalID string, l LostCommands, at time.Time) (*event.Event, error) {
+	body, err := marshal(lostData{
+		Journal: journalID, Target: l.Target, First: l.First, Last: l.Last, Count: l.Last - l.First + 1,
+		After: l.After.UTC(), Reason: l.Reason,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("commands lost on %s: %w", l.Target, err)
+	}
+	subject := subjectBridge + EscapeID(journalID)
+	id := fmt.Sprintf("%s/lost/%s/%d-%d", subject, EscapeID(l.Target), l.First, l.Last)
+	return newEvent(app, id, TypeCommandsLost, subject, at, body), nil
+}

@@ -214,6 +214,10 @@ func TestAccountFact(t *testing.T) {
 		{"gap somewhere", mapping.AccountGapDetected{From: when.Add(-time.Hour), To: when, Reason: "past retention"}, mapping.KeyHash},
 		{"gap in a group", mapping.AccountGapDetected{Conversation: tim.Group("team"), FirstSeq: 3, LastSeq: 9}, mapping.KeyHash},
 		{"gap in a talk", mapping.AccountGapDetected{Conversation: tim.C2C("alice"), To: when}, mapping.KeyHash},
+		{"gap of an absence", mapping.AccountGapDetected{
+			From: when.Add(-time.Hour), To: when, Covers: []string{mapping.TypeMessageRevoked, mapping.TypeUserStatusChanged},
+			ChangesReadFrom: when.Add(-2 * time.Hour), Reason: "the service forgets",
+		}, mapping.KeyHash},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			f, err := mapping.AccountFact(o, tt.what, when)
@@ -296,6 +300,19 @@ func TestJournalDamaged(t *testing.T) {
 	golden(t, "facts/damaged.json", indent(t, json.RawMessage(check(t, schemas.New(), f.Event))))
 	if mapping.KeyOfEvent(f.Event) != f.Key {
 		t.Error("the keys differ")
+	}
+}
+
+func TestCommandsLost(t *testing.T) {
+	e, err := mapping.CommandsLost(observed.App, "0190b5f2-7a3c-7cc1-9a53-2f1d6f0c8e11", mapping.LostCommands{
+		Target: "tim.commands/3", First: 43, Last: 60, After: time.Unix(at, 0), Reason: "the topic removed 18 messages",
+	}, time.Unix(at, 0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "facts/lost.json", indent(t, json.RawMessage(check(t, schemas.New(), e))))
+	if k := mapping.KeyOfEvent(e); k.Kind != mapping.KeyNone {
+		t.Errorf("it has the key %+v: it is told by who reads commands, once, and is nothing that ingress sees again", k)
 	}
 }
 

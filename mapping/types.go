@@ -41,6 +41,7 @@ const (
 
 	TypeEventRefused   = "io.timbridge.bridge.event_refused.v1"
 	TypeJournalDamaged = "io.timbridge.bridge.journal_damaged.v1"
+	TypeCommandsLost   = "io.timbridge.bridge.commands_lost.v1"
 )
 
 // The types of the commands.

@@ -71,6 +71,15 @@ func factText(name string, data []byte) (string, bool) {
 			return "", false
 		}
 		return fmt.Sprintf("lost positions %d to %d", lost.First, lost.Last), true
+	case "bridge.commands_lost":
+		var lost struct {
+			Target string
+			Count  uint64
+		}
+		if json.Unmarshal(data, &lost) != nil {
+			return "", false
+		}
+		return fmt.Sprintf("%d removed from %s before they were read: %s", lost.Count, lost.Target, h.Reason), true
 	}
 	return "", false
 }

@@ -41,6 +41,7 @@ func TestEveryEventHasALine(t *testing.T) {
 		"account.signed_out":      "the bridge is stopping",
 		"account.gap_detected":    "nothing can be read back from 2026-11-20T08:00:00Z to 2026-11-23T07:59:00Z: ",
 		"bridge.journal_damaged":  "lost positions 1200 to 1280",
+		"bridge.commands_lost":    "18 removed from tim.commands/3 before they were read: the topic removed 18 messages",
 		"bridge.event_refused":    "the stream takes messages up to",
 		"command.succeeded":       "message c2c/",
 		"command.failed":          "im_error ",
