@@ -17,7 +17,7 @@ type chatCmd struct {
 	As      string `required:"" placeholder:"USER" help:"User to talk as. Whoever talks in the sandbox exists."`
 	To      string `xor:"whom" placeholder:"USER" help:"User to talk to."`
 	Group   string `xor:"whom" placeholder:"GROUP" help:"Group to talk in, by its id."`
-	History int    `default:"20" placeholder:"N" help:"Messages of the talk to show first, at most 100. Default: 20."`
+	History int    `default:"20" placeholder:"N" help:"Messages of the talk to show first, 0 to 100; more where more are unread, all of those up to 100. Default: 20."`
 }
 
 // Help is an example.
@@ -65,7 +65,8 @@ func (c chatCmd) Run(ctx context.Context, e *env) (err error) {
 	}
 	t := newTalk(e, tim.UserID(c.As), e.newScreen())
 	defer func() { err = errors.Join(err, t.screen.close()) }()
-	t.conv, t.holding = conv, true // what waits for the user comes with signing in, and is shown in its place
+	t.conv = conv
+	t.hold() // what waits for the user comes with signing in, and is shown in its place
 	if err := t.signIn(ctx, driver, cfg, key); err != nil {
 		return err
 	}

@@ -156,7 +156,7 @@ func (t *talk) slashRecall(ctx context.Context, args []string) error {
 	if err := t.client.Revoke(ctx, m.Conversation(), m.Locator()); err != nil {
 		return fmt.Errorf("recall: %w", err)
 	}
-	t.revoked(m.Locator())
+	t.inOrder(func() { t.revoked(m.Locator()) })
 	return nil
 }
 
@@ -195,15 +195,11 @@ func (t *talk) slashHistory(ctx context.Context, args []string) error {
 		return badInput("", "/history takes 1 to %d", maxHistory)
 	}
 	t.mu.Lock()
-	var oldest *tim.Message
-	for i, m := range t.recent {
-		if oldest == nil || m.ServerTime < oldest.ServerTime || m.ServerTime == oldest.ServerTime && m.Seq < oldest.Seq {
-			oldest = &t.recent[i]
+	oldest := t.oldest
+	for i := 0; i < len(t.recent) && t.oldest == nil; i++ { // nothing was shown on entry
+		if m := t.recent[i]; oldest == nil || m.ServerTime < oldest.ServerTime || m.ServerTime == oldest.ServerTime && m.Seq < oldest.Seq {
+			oldest = &m
 		}
-	}
-	if oldest != nil {
-		m := *oldest
-		oldest = &m
 	}
 	t.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, chatWait)
@@ -217,9 +213,16 @@ func (t *talk) slashHistory(ctx context.Context, args []string) error {
 		return nil
 	}
 	t.note("before that:")
+	t.mu.Lock()
+	t.oldest = &messages[len(messages)-1]
+	later := t.recent
+	t.recent = nil
 	for i := len(messages) - 1; i >= 0; i-- {
-		t.show(messages[i])
+		t.showLocked(messages[i])
 	}
+	t.recent = append(t.recent, later...) // the last message of one's own stays the last
+	t.recent = t.recent[max(0, len(t.recent)-maxRecent):]
+	t.mu.Unlock()
 	t.note("so far")
 	return nil
 }

@@ -28,8 +28,12 @@ func (t *talk) slashCreate(ctx context.Context, args []string) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, chatWait)
 	defer cancel()
+	t.hold() // what is told of the group before one is in it
 	made, err := t.client.CreateGroup(limited, param)
 	if err != nil {
+		t.mu.Lock()
+		t.release()
+		t.mu.Unlock()
 		return fmt.Errorf("create the group: %w", err)
 	}
 	return t.enter(ctx, tim.Group(made.GroupID), defaultHistory)

@@ -25,8 +25,10 @@ type talk struct {
 	conv      tim.Conversation
 	names     *names
 	recent    []tim.Message // of the conversation, as they were shown
-	holding   bool          // what was said before is being read: others wait in held
-	held      []tim.Message
+	oldest    *tim.Message  // of what was shown on entry or by /history
+	before    backlog       // what had been said when the conversation was entered
+	holding   bool          // that is being read: what happens meanwhile waits in held
+	held      []func()
 	tips      []string                  // what the last tips said, and when
 	elsewhere map[tim.Conversation]bool // others that were told of
 	peerRead  uint64                    // up to when the other user was said to have read
@@ -94,14 +96,22 @@ func (t *talk) here() tim.Conversation {
 	return t.conv
 }
 
+// inOrder runs f with t.mu held: now, or, while what was said before is being
+// read, below that.
+func (t *talk) inOrder(f func()) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.holding {
+		t.held = append(t.held, f)
+		return
+	}
+	f()
+}
+
 // show prints a message of the conversation, once; a changed one again.
 func (t *talk) show(m tim.Message) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.holding {
-		t.held = append(t.held, m)
-		return
-	}
 	t.showLocked(m)
 }
 

@@ -12,28 +12,38 @@ import (
 func (t *talk) enter(ctx context.Context, conv tim.Conversation, count int) error {
 	ctx, cancel := context.WithTimeout(ctx, chatWait)
 	defer cancel()
-	// What comes in meanwhile is held, to be shown below what was said before it.
+	t.hold()
 	t.mu.Lock()
 	left := t.conv
-	t.conv, t.holding = conv, true
+	t.conv = conv
 	t.mu.Unlock()
-	messages, err := t.past(ctx, conv, nil, max(count, 1))
+	messages, err := t.past(ctx, conv, nil, maxHistory)
 	if err != nil {
 		t.mu.Lock()
-		t.conv, t.holding, t.held = left, false, nil
+		t.conv = left
+		t.release()
 		t.mu.Unlock()
 		return err
 	}
+	before := backlog{messages: messages, whole: len(messages) < maxHistory}
+	shown, missing := before.shown(t.me, count, t.unreadIn(ctx, conv))
+	in := len(messages) == 0 || t.takesPart(ctx, conv)
 	title := conv.ID
 	if conv.Type == tim.ConvGroup {
 		title = t.groupName(ctx, tim.GroupID(conv.ID))
 	}
 	t.learnNames(ctx, conv, messages)
 	t.mu.Lock()
-	t.recent, t.tips, t.peerRead = nil, nil, 0
+	t.recent, t.tips, t.peerRead, t.oldest, t.before = nil, nil, 0, nil, before
 	delete(t.elsewhere, conv)
-	for i := min(len(messages), count) - 1; i >= 0; i-- {
+	if missing > 0 {
+		t.note(fmt.Sprintf("%d earlier unread %s; /history %d shows what was said before this", missing, plural(int(missing), "message", "messages"), min(missing, maxHistory)))
+	}
+	for i := shown - 1; i >= 0; i-- {
 		t.showLocked(messages[i])
+	}
+	if shown > 0 {
+		t.oldest = &messages[shown-1]
 	}
 	t.release()
 	me := t.names.full(t.me)
@@ -49,20 +59,66 @@ func (t *talk) enter(ctx context.Context, conv tim.Conversation, count int) erro
 	if read != "" {
 		t.note(read)
 	}
-	t.note(fmt.Sprintf("you are %s, %s; a line is a message, /help lists what else there is, Ctrl-D ends", me, where(conv, title)))
+	if in {
+		t.note(fmt.Sprintf("you are %s, %s; a line is a message, /help lists what else there is, Ctrl-D ends", me, where(conv, title)))
+	} else {
+		t.note(fmt.Sprintf("you are %s, no longer %s: nobody sees what you say here; /join %s asks to come in, /help lists what else there is, Ctrl-D ends",
+			me, where(conv, title), quoted(conv.ID)))
+	}
 	t.screen.setPrompt(title)
 	t.watch(ctx, conv)
 	t.markRead(ctx)
 	return nil
 }
 
-// release shows what was held. t.mu is held.
+// hold has what happens wait until release, to be told below what was said before it.
+func (t *talk) hold() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.holding = true
+}
+
+// release tells what was held. t.mu is held.
 func (t *talk) release() {
 	held := t.held
 	t.holding, t.held = false, nil
-	for _, m := range held {
-		t.showLocked(m)
+	for _, f := range held {
+		f()
 	}
+}
+
+// unreadIn is how many messages of a conversation wait for the user, as far as
+// the service tells.
+func (t *talk) unreadIn(ctx context.Context, conv tim.Conversation) uint64 {
+	h, ok := t.client.(tim.History)
+	if !ok {
+		return 0
+	}
+	all, err := h.Conversations(ctx)
+	if err != nil {
+		return 0 // no more is shown than was asked for
+	}
+	for i := range all {
+		if all[i].ConvType == conv.Type && all[i].ConvID == conv.ID {
+			return all[i].UnreadNum
+		}
+	}
+	return 0
+}
+
+// takesPart says whether the user can talk in a conversation that can be read:
+// who has left a group, or was removed, still reads there what was said before.
+// Where it cannot be known the answer is yes.
+func (t *talk) takesPart(ctx context.Context, conv tim.Conversation) bool {
+	g, ok := t.client.(tim.Groups)
+	if !ok || conv.Type != tim.ConvGroup {
+		return true
+	}
+	page, err := g.Members(ctx, tim.GroupGetMemberInfoListParam{GroupID: tim.GroupID(conv.ID), Identifiers: []tim.UserID{t.me}})
+	if err != nil {
+		return tim.CodeOf(err) != tim.CodeSvrGroupPermissionDeny
+	}
+	return len(page.Infos) > 0
 }
 
 // where says in which conversation one is.

@@ -15,22 +15,22 @@ func (t *talk) handle(r tim.Report) {
 	switch e := r.Event.(type) {
 	case tim.MessagesReceived:
 		for _, m := range e.Messages {
-			t.received(m)
+			t.inOrder(func() { t.received(m) })
 		}
 	case tim.MessagesModified:
 		for _, m := range e.Messages {
-			t.show(m)
+			t.inOrder(func() { t.news(m) })
 		}
 	case tim.MessagesRevoked:
 		for _, l := range e.Locators {
-			t.revoked(l)
+			t.inOrder(func() { t.revoked(l) })
 		}
 	case tim.MessagesRead:
 		for _, receipt := range e.Receipts {
-			t.read(receipt)
+			t.inOrder(func() { t.read(receipt) })
 		}
 	case tim.GroupTipped:
-		t.tipped(e.Tip)
+		t.inOrder(func() { t.tipped(e.Tip) })
 	case tim.StatusesChanged:
 		for _, s := range e.Statuses {
 			t.status(s)
@@ -58,12 +58,20 @@ func (t *talk) learn(profiles ...tim.UserProfile) {
 	}
 }
 
-// received shows a message of this conversation, and tells of others.
+// news shows a message that was reported, unless it was said before the
+// conversation was entered. t.mu is held.
+func (t *talk) news(m tim.Message) {
+	if t.find(m) >= 0 || !t.before.covers(m) {
+		t.showLocked(m)
+	}
+}
+
+// received shows a message of this conversation, and tells of others. t.mu is held.
 func (t *talk) received(m tim.Message) {
 	conv := m.Conversation()
 	switch {
-	case conv == t.here():
-		t.show(m)
+	case conv == t.conv:
+		t.news(m)
 		select {
 		case t.unread <- struct{}{}:
 		default:
@@ -71,15 +79,13 @@ func (t *talk) received(m tim.Message) {
 	case conv.Type == tim.ConvSystem:
 		for _, el := range m.Elems {
 			if !t.knows(el) {
-				t.note(elementText(el, t.call))
+				t.note(elementText(el, t.names.of))
 			}
 		}
 	case !t.JSON && !isTip(m) && (conv.Type == tim.ConvC2C || conv.Type == tim.ConvGroup):
-		t.mu.Lock()
 		t.names.learnFrom(m)
 		who, told := t.names.of(m.Sender), t.elsewhere[conv]
 		t.elsewhere[conv] = true
-		t.mu.Unlock()
 		switch {
 		case told:
 		case conv.Type == tim.ConvGroup:
@@ -90,42 +96,51 @@ func (t *talk) received(m tim.Message) {
 	}
 }
 
-// knows says whether an element tells of the coming into being of what one is
-// in already.
+// knows says whether an element tells what one has done to somebody else, of
+// which the service sends a copy, or of the coming into being of what one is in
+// already. t.mu is held.
 func (t *talk) knows(el tim.Elem) bool {
 	r, ok := el.(tim.GroupReportElem)
-	return ok && t.here() == tim.Group(r.GroupID) && (r.ReportType == tim.GroupReportCreate || r.ReportType == tim.GroupReportInvite)
+	if !ok {
+		return false
+	}
+	switch r.ReportType {
+	case tim.GroupReportInvite:
+		return r.OpUser == t.me || t.conv == tim.Group(r.GroupID)
+	case tim.GroupReportCreate:
+		return t.conv == tim.Group(r.GroupID)
+	case tim.GroupReportBeKicked, tim.GroupReportGrantAdmin, tim.GroupReportCancelAdmin, tim.GroupReportShutUpMember:
+		return r.OpUser == t.me
+	}
+	return false
 }
 
-// revoked tells that a message was recalled.
+// revoked tells that a message was recalled. t.mu is held.
 func (t *talk) revoked(l tim.MsgLocator) {
-	t.mu.Lock()
-	if l.Conversation() != t.conv || t.holding { // what is being read already says so
-		t.mu.Unlock()
+	if l.Conversation() != t.conv {
 		return
 	}
-	i := t.find(tim.Message{ConvType: l.ConvType, Seq: l.Seq, Rand: l.Rand, ServerTime: l.Time})
-	text := "a message was recalled"
-	if i >= 0 {
+	of := tim.Message{ConvType: l.ConvType, Seq: l.Seq, Rand: l.Rand, ServerTime: l.Time}
+	text, i := "a message was recalled", t.find(of)
+	switch {
+	case i >= 0:
 		m := &t.recent[i]
 		if m.Status == tim.MsgRevoked {
-			t.mu.Unlock()
 			return // it was told already
 		}
 		m.Status = tim.MsgRevoked
 		text = fmt.Sprintf("%s recalled the message of %s", t.names.of(m.Sender), timeOf(m.ServerTime, time.Now()))
+	case t.before.revoked(of):
+		return // what was shown says so, or begins after it
 	}
-	t.mu.Unlock()
 	t.note(text)
 	if err := t.screen.document(l); err != nil {
 		t.end(err)
 	}
 }
 
-// read tells, once, that the last thing one said was read.
+// read tells, once, that the last thing one said was read. t.mu is held.
 func (t *talk) read(r tim.MessageReceipt) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if r.ConvType != t.conv.Type || r.ConvID != t.conv.ID {
 		return
 	}
@@ -168,10 +183,9 @@ func isTip(m tim.Message) bool {
 	return false
 }
 
-// tipped tells what a group's members are told of it, where no stored message says it.
+// tipped tells what a group's members are told of it, where no stored message
+// says it. t.mu is held.
 func (t *talk) tipped(tip tim.GroupTipsElem) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.conv != tim.Group(tip.GroupID) || !t.newTip(tip) {
 		return
 	}
