@@ -54,6 +54,16 @@ app "demo" {
     # to. Empty: whoever may be invited is in at once.
     #ask_invitees = []
 
+    # How many messages the sandbox inside this process keeps for reading back, in all
+    # conversations together; the oldest go first. 0: no limit.
+    #history_messages = 200000
+
+    # The same by the length of what was said. 0: no limit.
+    #history_bytes = "64MiB"
+
+    # The same by age. 0: no limit.
+    #history_time = "7d"
+
     # The largest file that the sandbox inside this process takes. Images have a limit of 28 MB
     # besides, all others one of 100 MB. From 1KiB to 1GiB.
     #media_max_bytes = "32MiB"

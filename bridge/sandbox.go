@@ -57,6 +57,7 @@ func StartSandbox(ctx context.Context, cfg *config.Config, opts SandboxOptions) 
 		return nil, err
 	}
 	limits := sandbox.Limits{
+		HistoryMessages: orNoLimit(d.HistoryMessages), HistoryBytes: orNoLimit(int64(d.HistoryBytes)), HistoryTime: orNoLimit(d.HistoryTime.Std()),
 		MediaBytes: int64(d.MediaMaxBytes), MediaTotalBytes: int64(d.MediaTotalBytes), MediaTime: d.MediaTime.Std(),
 		Groups: d.MaxGroups, AVChatRooms: d.MaxAVChatRooms, JoinedGroups: d.MaxJoinedGroups, Calls: d.MaxCallsPerSecond,
 	}
@@ -89,6 +90,14 @@ func StartSandbox(ctx context.Context, cfg *config.Config, opts SandboxOptions) 
 	}
 	go func() { s.done <- s.server.Serve(s.listener) }()
 	return s, nil
+}
+
+// orNoLimit says "no limit" as the sandbox does: 0 is its default.
+func orNoLimit[T int | int64 | time.Duration](n T) T {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 // URL is where clients reach it.

@@ -52,6 +52,10 @@ type Driver struct {
 	MaxCallsPerSecond int      `hcl:"max_calls_per_second" min:"0" doc:"How many calls of one kind an account may make in a second (7008), unless rate_limits is false. 0: no limit."`
 	AskInvitees       []string `hcl:"ask_invitees" doc:"Accounts that decide themselves whether they come into a group that a member invites them to. Empty: whoever may be invited is in at once."`
 
+	HistoryMessages int      `hcl:"history_messages" default:"200000" min:"0" doc:"How many messages the sandbox inside this process keeps for reading back, in all conversations together; the oldest go first. 0: no limit."`
+	HistoryBytes    Size     `hcl:"history_bytes" default:"64MiB" doc:"The same by the length of what was said. 0: no limit."`
+	HistoryTime     Duration `hcl:"history_time" default:"168h" doc:"The same by age. 0: no limit."`
+
 	MediaMaxBytes   Size     `hcl:"media_max_bytes" default:"32MiB" min:"1KiB" max:"1GiB" doc:"The largest file that the sandbox inside this process takes. Images have a limit of 28 MB besides, all others one of 100 MB."`
 	MediaTotalBytes Size     `hcl:"media_total_bytes" default:"4GiB" min:"1MiB" doc:"How much all files may take together that were sent through it; beyond it none is taken."`
 	MediaTime       Duration `hcl:"media_time" default:"24h" min:"1m" doc:"How long it keeps a file at least that no message has, any more or yet."`

@@ -39,6 +39,8 @@ app "test" {
     token       = %q
     delivery    = %q
     rate_limits = false
+    history_messages = 0
+    history_bytes    = 0
     heartbeat   = "1s"
   }
 }
@@ -83,7 +85,7 @@ func (h *house) shardConfig(i int) string {
 func (h *house) bridgeConfig(i int) string {
 	im := fmt.Sprintf(`url       = "ws://127.0.0.1:%d"`, h.imPort)
 	if h.imInside() {
-		im = fmt.Sprintf("listen    = \"127.0.0.1:%d\"\n    delivery  = %q\n    rate_limits = false", h.imPort, h.delivery)
+		im = fmt.Sprintf("listen    = \"127.0.0.1:%d\"\n    delivery  = %q\n    rate_limits = false\n    history_messages = 0\n    history_bytes = 0", h.imPort, h.delivery)
 	}
 	space := ""
 	if h.fill != "" {
