@@ -97,23 +97,39 @@ type Plan struct {
 	Parts []Part `json:"parts"`
 }
 
-// Loss is a target that no longer has the tail of what was stored on it.
+// Loss is a target that no longer has all of what was stored on it: what was
+// published to it in (After, Until] is to be sent again. A target that lost
+// messages on both sides of some that it has is named twice.
 type Loss struct {
 	Target Target
-	// After is the journal position of our last message that is still there;
-	// what was published to the target after it is to be sent again. It is 0
-	// when nothing of ours is there (a target made anew).
+	// After is the journal position of our last message before the lost ones.
+	// It is 0 when there is none (a target made anew).
 	After uint64
+	// Until is the journal position of the last message that may be lost. It is
+	// 0 when everything after After is.
+	Until uint64
+	// Last is the place of our last message that the target has now, as a part
+	// of this one message, so that it can be verified itself; nil when nothing
+	// of ours is there.
+	Last *Part
 	// Gone says that there is no such target any more: a topic was made anew
 	// with fewer partitions.
 	Gone bool
 }
 
+// ErrVerify is wrapped by what Plan and Send return when a target is not what
+// it was when it was last sent to or verified: it was made anew, or its tail
+// was lost. What was stored on it before may be missing, which Verify tells;
+// until Verify was called with the target's last part, nothing is planned for
+// it or goes on being sent to it.
+var ErrVerify = errors.New("the target is not what it was, and is verified first")
+
 // Publisher carries rounds of messages to the bus. One goroutine uses it.
 type Publisher interface {
 	// Plan gives each message its target and notes where the targets end. It
 	// stores nothing on the bus, and may wait for a bus that cannot be
-	// reached until ctx ends. Messages keep their order within a target.
+	// reached until ctx ends. Messages keep their order within a target. An
+	// error that wraps [ErrVerify] asks for Verify first.
 	Plan(ctx context.Context, msgs []Message) (Plan, error)
 
 	// Send stores the messages of a plan. With look it reads each target from
@@ -122,14 +138,17 @@ type Publisher interface {
 	// only the first attempt of a plan may do. msgs holds every message that
 	// the plan names, rising by Sequence. When Send returns nil, every target
 	// has its part exactly once, in order. An error that wraps a
-	// [*RefusedError] names a message that will never be taken; after any
+	// [*RefusedError] names a message that will never be taken, one that wraps
+	// [ErrVerify] asks for Verify first, of what was stored before this plan;
+	// some of the plan may have been stored behind what was lost. After any
 	// other error the same plan is sent again with look set.
 	Send(ctx context.Context, plan Plan, msgs []Message, look bool) error
 
 	// Verify looks for the last message of each part, which was stored before,
-	// and returns the targets whose tail is lost. What a target has itself
-	// removed since (retention, a purge) counts as stored. journal is the
-	// journal's UUID: the timbridge attribute of our messages.
+	// and returns what is lost. Messages of ours that are above the last one of
+	// a part, or on a target made anew, may lie behind lost ones. What a target
+	// has itself removed since (retention, a purge) counts as stored. journal is
+	// the journal's UUID: the timbridge attribute of our messages.
 	Verify(ctx context.Context, journal string, parts []Part) ([]Loss, error)
 }
 
@@ -180,11 +199,21 @@ type Received struct {
 	// Original is the message as it was: headers and value, in an encoding
 	// that is the same for every bus (see [EncodeOriginal]).
 	Original []byte
+	// Cut is set where Original is only the beginning of what is on the bus,
+	// which was too large to be held.
+	Cut *Cut
 	// Event is the CloudEvent, nil when Err says why there is none.
 	Event *event.Event
 	// Err wraps [ErrNotCloudEvent] when the message is none, [ErrLimit] or
 	// [ErrNotAllowed]; its text says what is wrong and where.
 	Err error
+}
+
+// Cut is the whole of which a beginning was received: its size in bytes and its
+// SHA-256, in hex, as it is stored.
+type Cut struct {
+	Size   int64
+	SHA256 string
 }
 
 // ErrClosed is returned by what was closed.

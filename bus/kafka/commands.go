@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -16,7 +17,7 @@ import (
 // Commands reads all partitions of the commands topic, each on after its
 // position.
 func (b *Bus) Commands(ctx context.Context, after []bus.Position) (bus.CommandReader, error) {
-	c := &commandReader{b: b, after: map[bus.Target]bus.Position{}, out: make(chan item, prefetch), done: make(chan struct{})}
+	c := &commandReader{b: b, after: map[bus.Target]bus.Position{}, out: newPrefetched(), done: make(chan struct{})}
 	for _, p := range after {
 		c.after[p.Target] = p
 	}
@@ -44,7 +45,7 @@ func (b *Bus) Commands(ctx context.Context, after []bus.Position) (bus.CommandRe
 type commandReader struct {
 	b      *Bus
 	after  map[bus.Target]bus.Position
-	out    chan item
+	out    *prefetched
 	cancel context.CancelFunc
 	wg     sync.WaitGroup
 	once   sync.Once
@@ -60,7 +61,8 @@ func (c *commandReader) grow(partitions int) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for n := len(c.readers); n < partitions; n++ {
-		r := &reader{topic: c.b.cfg.Commands.Name, partition: n, out: c.out}
+		// Lengths of keys and headers come on top of what they are counted by.
+		r := &reader{topic: c.b.cfg.Commands.Name, partition: n, out: c.out, limit: 2*c.b.cfg.MaxCommandBytes + keptOfLong}
 		r.pos = c.after[r.target()]
 		r.next = int64(r.pos.Offset)
 		if err := c.b.start(r); err != nil {
@@ -102,7 +104,7 @@ func (c *commandReader) Next(ctx context.Context, limit int) ([]bus.Received, er
 			default:
 			}
 			select {
-			case it = <-c.out:
+			case it = <-c.out.items:
 			case <-ctx.Done():
 				return nil, context.Cause(ctx)
 			case <-c.done:
@@ -112,12 +114,12 @@ func (c *commandReader) Next(ctx context.Context, limit int) ([]bus.Received, er
 			}
 		} else {
 			select {
-			case it = <-c.out:
+			case it = <-c.out.items:
 			default:
 				return got, nil
 			}
 		}
-		it.r.waiting.Add(-1)
+		c.out.took(&it)
 		if it.reset != nil {
 			c.mu.Lock()
 			c.resets = append(c.resets, *it.reset)
@@ -137,23 +139,28 @@ func (b *Bus) received(it *item, command bool) bus.Received {
 		Position: bus.Position{Target: it.r.target(), Offset: uint64(it.offset) + 1, Time: it.time, Digest: it.digest},
 		Original: bus.EncodeOriginal(it.orig),
 	}
-	if size := it.size(); command && size > b.cfg.MaxCommandBytes {
-		r.Err = fmt.Errorf("%w: %d bytes with its key and headers, %d are taken", bus.ErrLimit, size, b.cfg.MaxCommandBytes)
-		return r
+	if w := it.whole; w != nil {
+		r.Cut = &bus.Cut{Size: w.size, SHA256: w.digest}
 	}
-	if r.Event, r.Err = decode(it.headers, it.value); r.Err != nil {
-		r.Event = nil
+	taken := maxRecord
+	if command {
+		taken = b.cfg.MaxCommandBytes
+	}
+	switch size := it.size(); {
+	case errors.Is(it.bad, bus.ErrLimit):
+		r.Err = fmt.Errorf("what is stored up to here cannot be read: %w", it.bad)
+	case it.bad != nil:
+		r.Err = fmt.Errorf("%w: what is stored up to here cannot be read: %w", bus.ErrNotCloudEvent, it.bad)
+	case it.whole != nil:
+		r.Err = fmt.Errorf("%w: %d bytes with its key and headers, %d are taken", bus.ErrLimit, it.whole.size, taken)
+	case command && size > taken:
+		r.Err = fmt.Errorf("%w: %d bytes with its key and headers, %d are taken", bus.ErrLimit, size, taken)
+	default:
+		if r.Event, r.Err = decode(it.headers, it.value); r.Err != nil {
+			r.Event = nil
+		}
 	}
 	return r
-}
-
-// size is how long a record's own bytes are.
-func (r *record) size() int {
-	n := len(r.key) + len(r.value)
-	for i := range r.headers {
-		n += len(r.headers[i].Name) + len(r.headers[i].Value)
-	}
-	return n
 }
 
 // Resets returns what reading could not do as asked, once.

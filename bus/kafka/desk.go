@@ -130,7 +130,7 @@ func (b *Bus) publish(ctx context.Context, name string, msg *message, digest str
 // Follow reads a stream; events that are routed to topics of their own are read
 // along with the others. Partitions added since are for the next who follows.
 func (b *Bus) Follow(ctx context.Context, stream bus.Stream, from bus.Start) (bus.Follower, error) {
-	f := &follower{b: b, out: make(chan item, prefetch), closed: make(chan struct{})}
+	f := &follower{b: b, out: newPrefetched(), closed: make(chan struct{})}
 	for i := range b.routes {
 		r := &b.routes[i]
 		if r.stream != stream {
@@ -158,7 +158,7 @@ func (b *Bus) Follow(ctx context.Context, stream bus.Stream, from bus.Start) (bu
 // follower is a [bus.Follower].
 type follower struct {
 	b       *Bus
-	out     chan item
+	out     *prefetched
 	sources []source
 	once    sync.Once
 	closed  chan struct{}
@@ -221,8 +221,8 @@ func (f *follower) add(ctx context.Context, r *route, from bus.Start) error {
 func (f *follower) Next(ctx context.Context) (bus.Received, error) {
 	for {
 		select {
-		case it := <-f.out:
-			it.r.waiting.Add(-1)
+		case it := <-f.out.items:
+			f.out.took(&it)
 			if it.reset != nil {
 				continue // of interest to those who must not miss anything
 			}

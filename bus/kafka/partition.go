@@ -167,6 +167,11 @@ func (b *Bus) scan(ctx context.Context, t *topic, partition int, from, to int64,
 // at reads the record at an offset, or the one that comes after it where there
 // is none; ok is false when there is none at all, or it was removed.
 func (b *Bus) at(ctx context.Context, t *topic, partition int, offset int64) (r record, ok bool, err error) {
+	return b.atMost(ctx, t, partition, offset, 0)
+}
+
+// atMost is at with the size of the largest record that is held whole.
+func (b *Bus) atMost(ctx context.Context, t *topic, partition int, offset int64, limit int) (r record, ok bool, err error) {
 	f, err := b.fetch(ctx, t, partition, offset, 0, peekBytes, false)
 	if codeOf(err) == kafkago.OffsetOutOfRange {
 		return record{}, false, nil
@@ -174,6 +179,7 @@ func (b *Bus) at(ctx context.Context, t *topic, partition int, offset int64) (r 
 	if err != nil {
 		return record{}, false, err
 	}
+	f.limit = limit
 	_, err = f.each(offset, false, func(found record) bool {
 		r, ok = found, true
 		return false

@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -15,14 +16,14 @@ const (
 	longPoll = 500 * time.Millisecond
 	// readBytes bounds what one request brings, but for a batch that is larger.
 	readBytes = 1 << 20
-	// prefetch is how many messages wait for their reader.
-	prefetch = 128
 	// resetMargin is how much before a position's time reading starts again: a
 	// broker's clock may have been set back since. What is read twice for it is
 	// known to its reader.
 	resetMargin = time.Minute
 	// quietFailures is how many sessions in a row may fail before it is said.
 	quietFailures = 3
+	// damaged is how often a batch may come damaged before it is taken for stored so.
+	damaged = 5
 )
 
 // reader reads one partition from a position of its own. Whenever it begins a
@@ -40,12 +41,21 @@ type reader struct {
 	// startTime is where reading begins when nothing was read yet.
 	startTime time.Time
 
-	out     chan item
+	// limit is the largest record that is held whole; 0 is [maxRecord].
+	limit   int
+	damages int // how often the batch at next came damaged
+
+	out     *prefetched
 	passed  atomic.Int64 // everything below it was read, or is no message
 	waiting atomic.Int64 // items on out
+	trouble atomic.Pointer[trouble]
+	told    bool // the log knows of trouble
 	cancel  context.CancelFunc
 	done    chan struct{}
 }
+
+// trouble is why a partition cannot be read, for longer than a moment.
+type trouble struct{ err error }
 
 // item is a message, or something to say about reading.
 type item struct {
@@ -114,60 +124,125 @@ func (r *reader) target() bus.Target { return targetOf(r.topic, r.partition) }
 // run reads session after session until ctx ends.
 func (r *reader) run(ctx context.Context) {
 	for failed := 0; ctx.Err() == nil; {
-		before := r.next
-		err := r.session(ctx)
+		answered, err := r.session(ctx)
 		if ctx.Err() != nil {
 			return
 		}
-		if r.next != before {
+		if answered {
 			failed = 0
 		}
-		if failed++; failed == 1 {
+		failed++
+		if r.fails(failed, err); failed == 1 {
 			continue // what ended a session is mostly mended by the next
-		}
-		if failed == quietFailures && !r.b.away.Load() {
-			// Said once, then in silence until it is over; that no broker
-			// answers is not for each partition to say.
-			r.b.log.Warn("reading is interrupted and goes on", "target", r.target(), "error", err)
 		}
 		sleep(ctx, backoff(min(failed, 4)))
 	}
 }
 
-// session reads until something is wrong with the connection or the partition.
-func (r *reader) session(ctx context.Context) error {
+// fails notes that sessions in a row have failed.
+func (r *reader) fails(times int, err error) {
+	var access *AccessError
+	if times < quietFailures && !errors.As(err, &access) {
+		return
+	}
+	r.trouble.Store(&trouble{err})
+	if !r.told && !r.b.away.Load() {
+		// Said once, then in silence until it is over; that no broker
+		// answers is not for each partition to say.
+		r.told = true
+		r.b.log.Warn("reading is interrupted, and tried again", "target", r.target(), "error", err)
+	}
+}
+
+// works notes that the partition can be read.
+func (r *reader) works() {
+	if r.trouble.Swap(nil) != nil && r.told {
+		r.b.log.Info("reading goes on", "target", r.target())
+	}
+	r.told = false
+}
+
+// unread is why partitions cannot be read, one of them named; nil when all can.
+func (rs *readers) unread() error {
+	rs.mu.Lock()
+	defer rs.mu.Unlock()
+	var first *bus.TargetError
+	n := 0
+	for r := range rs.open {
+		t := r.trouble.Load()
+		if t == nil {
+			continue
+		}
+		if n++; first == nil || r.target() < first.Target {
+			first = &bus.TargetError{Target: r.target(), Err: t.err}
+		}
+	}
+	switch {
+	case n == 0:
+		return nil
+	case n > 1:
+		first.Err = fmt.Errorf("%d partitions cannot be read, this one because: %w", n, first.Err)
+	default:
+		first.Err = fmt.Errorf("cannot be read: %w", first.Err)
+	}
+	return first
+}
+
+// session reads until something is wrong with the connection or the partition,
+// and says whether it could read at all.
+func (r *reader) session(ctx context.Context) (answered bool, err error) {
 	if err := r.b.learn(ctx, r.topic); err != nil {
-		return err
+		return false, err
 	}
 	t, err := r.b.topic(ctx, r.topic)
 	if err != nil {
-		return err
+		return false, err
 	}
 	epoch := r.b.conn.generation()
 	if err := r.settle(ctx, t); err != nil {
-		return err
+		return false, err
 	}
 	for {
 		if r.b.conn.generation() != epoch {
-			return errMoved // a broker may have come back as another
+			return answered, errMoved // a broker may have come back as another
 		}
 		f, err := r.b.fetch(ctx, t, r.partition, r.next, longPoll, readBytes, true)
 		if err != nil {
-			return err
+			return answered, err
 		}
-		var putErr error
-		next, err := f.each(r.next, true, func(rec record) bool {
-			putErr = r.emit(ctx, rec)
-			return putErr == nil
-		})
-		if putErr != nil {
-			return putErr
+		answered = true
+		if err := r.take(ctx, &f); err != nil {
+			return answered, err
 		}
-		r.advance(next)
-		if err != nil {
-			return fmt.Errorf("read %s: %w", r.target(), err)
-		}
+		r.works()
 	}
+}
+
+// take hands on what was fetched.
+func (r *reader) take(ctx context.Context, f *fetched) error {
+	f.limit, f.turn = r.limit, func() (func(), error) { return r.out.turn(ctx) }
+	var putErr error
+	next, err := f.each(r.next, true, func(rec record) bool {
+		putErr = r.emit(ctx, rec)
+		return putErr == nil
+	})
+	if putErr != nil {
+		return putErr
+	}
+	r.advance(next)
+	var d *damageError
+	switch {
+	case err == nil:
+		r.damages = 0
+		return nil
+	case !errors.As(err, &d):
+		return fmt.Errorf("read %s: %w", r.target(), err)
+	}
+	if r.damages++; r.damages < damaged {
+		return fmt.Errorf("read %s: %w", r.target(), err)
+	}
+	// It is stored so, and what comes behind it is not to wait for ever.
+	return r.emit(ctx, d.rest(r.pos.Time))
 }
 
 func (r *reader) advance(next int64) {
@@ -177,11 +252,14 @@ func (r *reader) advance(next int64) {
 
 // emit hands a message on, and moves the position to it.
 func (r *reader) emit(ctx context.Context, rec record) error {
-	it := item{record: rec, orig: rec.original(r.topic)}
-	it.digest = bus.Digest(&it.orig)
+	if rec.bad != nil {
+		r.b.log.Error("what is stored cannot be read, and is passed over", "target", r.target(), "from", r.next, "to", rec.offset, "error", rec.bad)
+	}
+	it := item{digest: rec.digest(r.topic), record: rec.own(), r: r}
+	it.orig = it.original(r.topic)
 	r.waiting.Add(1)
 	r.passed.Store(rec.offset + 1) // it waits from here on, until it is taken
-	if err := r.put(ctx, it); err != nil {
+	if err := r.out.put(ctx, it); err != nil {
 		return err
 	}
 	r.pos = bus.Position{Target: r.target(), Offset: uint64(rec.offset) + 1, Time: rec.time, Digest: it.digest}
@@ -192,18 +270,7 @@ func (r *reader) emit(ctx context.Context, rec record) error {
 // reset says that reading did not go on as asked.
 func (r *reader) reset(ctx context.Context, reset bus.Reset) error {
 	r.waiting.Add(1)
-	return r.put(ctx, item{reset: &reset})
-}
-
-func (r *reader) put(ctx context.Context, it item) error {
-	it.r = r
-	select {
-	case r.out <- it:
-		return nil
-	case <-ctx.Done():
-		r.waiting.Add(-1)
-		return context.Cause(ctx)
-	}
+	return r.out.put(ctx, item{reset: &reset, r: r})
 }
 
 // settle makes sure that the position is a place to go on after.
@@ -233,11 +300,15 @@ func (r *reader) settle(ctx context.Context, t *topic) error {
 	case last >= end:
 		reason = fmt.Sprintf("the partition ends at %d: it has lost its tail, or its topic was made anew", end)
 	case r.pos.Digest != "" && last >= first:
-		rec, ok, err := r.b.at(ctx, t, r.partition, last)
+		rec, ok, err := r.b.atMost(ctx, t, r.partition, last, r.limit)
+		var d *damageError
+		if errors.As(err, &d) {
+			rec, ok, err = d.rest(r.pos.Time), true, nil
+		}
 		if err != nil {
 			return err
 		}
-		if !ok || rec.offset != last || r.digest(&rec) != r.pos.Digest {
+		if !ok || rec.offset != last || rec.digest(r.topic) != r.pos.Digest {
 			reason = "another message is there: the partition has lost its tail and grown again, or its topic was made anew"
 		}
 	}
@@ -276,11 +347,6 @@ func (r *reader) settle(ctx context.Context, t *topic) error {
 	r.pos, r.id, r.startTime = bus.Position{Target: r.target()}, t.id, to
 	r.advance(from)
 	return nil
-}
-
-func (r *reader) digest(rec *record) string {
-	o := rec.original(r.topic)
-	return bus.Digest(&o)
 }
 
 // before is the offset of the first message stored at a time or after it.

@@ -395,6 +395,12 @@ type fetched struct {
 	logStart            int64
 	abortedTransactions []aborted
 	records             []byte
+
+	// How the records are read: limit is the largest that is held whole, 0 is
+	// [maxRecord], and turn is taken to unpack what needs much memory for it;
+	// nil takes none.
+	limit int
+	turn  func() (done func(), err error)
 }
 
 func decodeFetch(body []byte) (fetched, error) {
