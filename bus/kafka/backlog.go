@@ -1,0 +1,67 @@
+package kafka
+
+import (
+	"context"
+	"fmt"
+
+	kafkago "github.com/segmentio/kafka-go"
+
+	"github.com/timbridge/timbridge/bus"
+)
+
+var _ bus.Backlog = (*Bus)(nil)
+
+// Unread counts the commands after positions, as [bus.Backlog] says.
+func (b *Bus) Unread(ctx context.Context, after []bus.Position) (uint64, error) {
+	name := b.cfg.Commands.Name
+	t, err := b.topic(ctx, name)
+	if err != nil {
+		return 0, fmt.Errorf("count the unread commands: %w", err)
+	}
+	ends, err := b.offsets(ctx, t, t.numbers, kafkago.LastOffset)
+	if err != nil {
+		return 0, fmt.Errorf("count the unread commands: %w", err)
+	}
+	read := make(map[int]int64, len(after))
+	for _, p := range after {
+		if topic, partition, err := splitTarget(p.Target); err == nil && topic == name {
+			read[partition] = int64(p.Offset)
+		}
+	}
+	// What was removed before anything was read is not unread.
+	firsts, err := b.offsets(ctx, t, t.numbers, kafkago.FirstOffset)
+	if err != nil {
+		return 0, fmt.Errorf("count the unread commands: %w", err)
+	}
+	var unread uint64
+	for partition, end := range ends {
+		unread += uint64(max(0, end-max(read[partition], firsts[partition])))
+	}
+	return unread, nil
+}
+
+// offsets asks for the first or the last offsets of several partitions.
+func (b *Bus) offsets(ctx context.Context, t *topic, partitions []int, at int64) (map[int]int64, error) {
+	ctx, cancel := b.conn.ask(ctx)
+	defer cancel()
+	asked := make([]kafkago.OffsetRequest, len(partitions))
+	for i, n := range partitions {
+		asked[i] = kafkago.OffsetRequest{Partition: n, Timestamp: at}
+	}
+	res, err := b.conn.client().ListOffsets(ctx, &kafkago.ListOffsetsRequest{
+		Addr: b.conn.addr, Topics: map[string][]kafkago.OffsetRequest{t.name: asked},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("ask for offsets of %s: %w", t.name, b.truth(ctx, t.name, answer(ctx, err)))
+	}
+	out := make(map[int]int64, len(partitions))
+	for _, p := range res.Topics[t.name] {
+		if p.Error != nil {
+			return nil, fmt.Errorf("ask for offsets of %s: %w", targetOf(t.name, p.Partition), b.truth(ctx, t.name, p.Error))
+		}
+		if out[p.Partition] = p.LastOffset; at == kafkago.FirstOffset {
+			out[p.Partition] = p.FirstOffset
+		}
+	}
+	return out, nil
+}
