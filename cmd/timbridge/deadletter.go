@@ -11,7 +11,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/event"
 
 	"github.com/timbridge/timbridge/bus"
-	"github.com/timbridge/timbridge/egress"
+	"github.com/timbridge/timbridge/config"
 	"github.com/timbridge/timbridge/mapping"
 )
 
@@ -34,51 +34,96 @@ func (c deadletterListCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
-	n := 0
-	err = e.deadletters(ctx, from, func(_ bus.Bus, ev *event.Event) (bool, error) {
-		n++
-		if e.JSON {
-			return true, e.print(ev, "")
-		}
-		_, o, err := mapping.ParseDeadLetter(ev)
-		if err != nil {
-			_, err = fmt.Fprintf(w, "%s\t%s\t%s\n", ev.Time().Local().Format(time.DateTime), plain(ev.ID()), plain(err.Error()))
-			return true, err
-		}
-		_, err = fmt.Fprintf(w, "%s\t%s\t%s\n", o.At.Local().Format(time.DateTime), plain(ev.ID()), outcomeLine(o))
-		return true, err
-	})
+	if e.JSON {
+		return e.deadletters(ctx, from, func(ev *event.Event) (bool, error) { return true, e.print(ev, "") })
+	}
+	cfg, b, err := e.connect(ctx)
 	if err != nil {
 		return err
 	}
-	if n == 0 && !e.JSON {
+	defer b.Close()
+	type row struct {
+		at          time.Time
+		id, what    string
+		source, cid string
+	}
+	var rows []row
+	sent := newRedriven()
+	defer e.progress("reading the dead letters")()
+	err = deadletters(ctx, cfg, b, from, func(ev *event.Event) (bool, error) {
+		r := row{at: ev.Time(), id: ev.ID()}
+		if _, o, err := mapping.ParseDeadLetter(ev); err != nil {
+			r.what = plain(err.Error())
+		} else {
+			r.at, r.what, r.source, r.cid = o.At, outcomeLine(o), o.Command.Source, o.Command.ID
+			sent.letter(ev.ID(), o)
+		}
+		rows = append(rows, r)
+		return true, nil
+	})
+	if err == nil {
+		err = sent.outcomes(ctx, cfg, b)
+	}
+	if err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		note := ""
+		if again, ok := sent.of(r.source, r.cid); ok {
+			note = fmt.Sprintf("  (sent again as %s, which %s)", plain(again.id), again.came)
+		}
+		if _, err := fmt.Fprintf(w, "%s\t%s\t%s%s\n", r.at.Local().Format(time.DateTime), plain(r.id), r.what, note); err != nil {
+			return err
+		}
+	}
+	if len(rows) == 0 {
 		_, err := fmt.Fprintln(e.out, "no dead letters")
 		return err
 	}
 	return w.Flush()
 }
 
-// deadletters hands every dead letter that is there to f, until f returns false.
-func (e *env) deadletters(ctx context.Context, from bus.Start, f func(bus.Bus, *event.Event) (bool, error)) error {
+// connect reads the configuration and connects to its bus.
+func (e *env) connect(ctx context.Context) (*config.Config, bus.Bus, error) {
 	cfg, _, err := e.load()
 	if err != nil {
-		return err
+		return nil, nil, err
 	}
 	b, err := e.openBus(ctx, cfg)
+	return cfg, b, err
+}
+
+// deadletters hands every dead letter that is there to f, until f returns false.
+func (e *env) deadletters(ctx context.Context, from bus.Start, f func(*event.Event) (bool, error)) error {
+	cfg, b, err := e.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer b.Close()
 	defer e.progress("reading the dead letters")()
-	dead, err := follow(ctx, cfg, b, bus.DeadLetters, from)
+	return deadletters(ctx, cfg, b, from, f)
+}
+
+func deadletters(ctx context.Context, cfg *config.Config, b bus.Bus, from bus.Start, f func(*event.Event) (bool, error)) error {
+	return present(ctx, cfg, b, bus.DeadLetters, from, func(ev *event.Event) (bool, error) {
+		if ev.Type() != mapping.TypeDeadLettered {
+			return true, nil // somebody else's
+		}
+		return f(ev)
+	})
+}
+
+// present hands every event that is in a stream to f, until f returns false.
+func present(ctx context.Context, cfg *config.Config, b bus.Bus, stream bus.Stream, from bus.Start, f func(*event.Event) (bool, error)) error {
+	events, err := follow(ctx, cfg, b, stream, from)
 	if err != nil {
-		return fmt.Errorf("follow the dead letters: %w", err)
+		return fmt.Errorf("follow the %s: %w", stream, err)
 	}
-	defer dead.Close()
-	for !dead.CaughtUp() {
+	defer events.Close()
+	for !events.CaughtUp() {
 		c, cancel := context.WithTimeout(ctx, time.Second)
-		r, err := dead.Next(c)
+		r, err := events.Next(c)
 		cancel()
 		if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 			continue
@@ -86,10 +131,10 @@ func (e *env) deadletters(ctx context.Context, from bus.Start, f func(bus.Bus, *
 		if err != nil {
 			return err
 		}
-		if r.Event == nil || r.Event.Type() != mapping.TypeDeadLettered {
-			continue // somebody else's
+		if r.Event == nil {
+			continue
 		}
-		if more, err := f(b, r.Event); err != nil || !more {
+		if more, err := f(r.Event); err != nil || !more {
 			return err
 		}
 	}
@@ -113,7 +158,7 @@ func (deadletterShowCmd) Help() string {
 // Run prints one.
 func (c deadletterShowCmd) Run(ctx context.Context, e *env) error {
 	found := false
-	err := e.deadletters(ctx, bus.Start{Beginning: true}, func(_ bus.Bus, ev *event.Event) (bool, error) {
+	err := e.deadletters(ctx, bus.Start{Beginning: true}, func(ev *event.Event) (bool, error) {
 		if ev.ID() != c.ID {
 			return true, nil
 		}
@@ -171,84 +216,4 @@ func printDeadLetter(e *env, original mapping.Original, o mapping.Outcome) error
 	}
 	row("data", "%s", msg.Value)
 	return w.Flush()
-}
-
-type deadletterRedriveCmd struct {
-	ID   []string `arg:"" optional:"" help:"Ids of the dead letters, as listed."`
-	All  bool     `help:"All of them."`
-	From string   `default:"start" placeholder:"START" help:"With --all: those since then, as of deadletter list."`
-}
-
-// Help is an example.
-func (deadletterRedriveCmd) Help() string {
-	return "A command that is sent again gets the id <id>~r<n>, without its old expiry; one that is still wrong comes back as a dead letter.\n\nExamples:\n  timbridge deadletter redrive outcome/3f2a…/dead\n  timbridge deadletter redrive --all --from 1h"
-}
-
-// Run publishes the commands again.
-func (c deadletterRedriveCmd) Run(ctx context.Context, e *env) error {
-	if c.All == (len(c.ID) > 0) {
-		return badInput("\"timbridge deadletter list\" lists them", "which? give ids, or --all")
-	}
-	from, err := parseStart(c.From, time.Now())
-	if err != nil {
-		return err
-	}
-	if !c.All {
-		from = bus.Start{Beginning: true}
-	}
-	wanted := map[string]bool{}
-	for _, id := range c.ID {
-		wanted[id] = true
-	}
-	sent, left := 0, 0
-	err = e.deadletters(ctx, from, func(b bus.Bus, ev *event.Event) (bool, error) {
-		if !c.All && !wanted[ev.ID()] {
-			return true, nil
-		}
-		delete(wanted, ev.ID())
-		more := c.All || len(wanted) > 0
-		command, err := commandOf(b, ev)
-		if err != nil {
-			left++
-			return more, e.print(map[string]string{"id": ev.ID(), "error": err.Error()}, "%s cannot be sent again: %s\n", plain(ev.ID()), plain(err.Error()))
-		}
-		command = egress.Redrive(command)
-		if _, err := b.Publish(ctx, bus.Commands, command); err != nil {
-			return false, fmt.Errorf("publish %s: %w", command.ID(), err)
-		}
-		sent++
-		return more, e.print(map[string]string{"id": ev.ID(), "redriven": command.ID()}, "%s sent again as %s\n", plain(ev.ID()), plain(command.ID()))
-	})
-	if err != nil {
-		return err
-	}
-	for _, id := range c.ID {
-		if wanted[id] {
-			return noDeadLetter(id)
-		}
-	}
-	if left > 0 {
-		return &reportedError{code: codeFailed}
-	}
-	if sent == 0 && !e.JSON {
-		_, err := fmt.Fprintln(e.out, "no dead letters")
-		return err
-	}
-	return nil
-}
-
-// commandOf is the command in a dead letter.
-func commandOf(b bus.Bus, dead *event.Event) (*event.Event, error) {
-	data, _, err := mapping.ParseDeadLetter(dead)
-	if err != nil {
-		return nil, err
-	}
-	if data.Original.Truncated {
-		return nil, fmt.Errorf("only the first %d of its %d bytes are kept", len(data.Original.Data), data.Original.Size)
-	}
-	original, err := bus.DecodeOriginal(data.Original.Data)
-	if err != nil {
-		return nil, err
-	}
-	return b.Event(original)
 }
