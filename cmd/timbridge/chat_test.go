@@ -180,9 +180,9 @@ func TestChatAtATerminal(t *testing.T) {
 	bob.types("a line that is longer tha")
 	bob.sees("…", "alice> a line that is longer t", "ha|")
 	pipe(t, dir, "hello bob\n你好吗？ \x1b[31mred\n", "chat", "--as", "alice", "--to", "bob")
-	bob.sees("…", "<time> alice: hello bob", `<time> alice: 你好吗？ \x1b[`, "31mred", "…", "alice> a line that is longer t", "ha|")
+	bob.sees("…", "<time> alice: hello bob", "<time> alice: 你好吗？", `                \x1b[31mred`, "…", "alice> a line that is longer t", "ha|")
 	bob.types("n a row\r")
-	bob.sees("…", "<time> bob: a line that is l", "onger than a row", "…", "alice> |")
+	bob.sees("…", "<time> bob: a line that is", "              longer than a", "              row", "…", "alice> |")
 	bob.types("你好吗\x7f")
 	bob.sees("…", "alice> 你好|")
 	pipe(t, dir, "still here?\n", "chat", "--as", "alice", "--to", "bob")
@@ -194,13 +194,40 @@ func TestChatAtATerminal(t *testing.T) {
 	bob.types("\x1b[200~one\ntwo\x1b[201~\r")
 	bob.sees("…", "<time> bob: one", "              two", "…", "the team> |")
 	bob.types("/nosuch\r")
-	bob.sees("…", "· there is no /nosuch; /help l", "…", "the team> |")
+	bob.sees("…", "· there is no /nosuch; /help", "  lists what there is; a", "…", "the team> |")
 	bob.types("half\x03\x04")
 	bob.leaves()
 	if after, err := term.GetState(int(bob.tty.Fd())); err != nil || *after != *before {
 		t.Errorf("the terminal is not as it was: %v", err)
 	}
 	bob.sees("…", "<time> alice: still here?", "…", "|")
+}
+
+// What is long is broken between words at the terminal's width, and in the help
+// stays below what it belongs to.
+func TestChatWrapsAtWords(t *testing.T) {
+	atATerminal(t)
+	dir := newSandbox(t)
+	bob := sitDown(t, dir, 80, "chat", "--as", "bob", "--to", "alice")
+	bob.sees(
+		"· you are bob, talking to alice; a line is a message, /help lists what else",
+		"  there is, Ctrl-D ends",
+		"alice> |",
+	)
+	bob.types("/help\r")
+	bob.sees("…",
+		"  /create [-TYPE] NAME [USER…]  make a group of that name with these users, and",
+		"                                go there; -private, -public, -chatroom,",
+		"                                -avchatroom, -bchatroom or -community. Default:",
+		"                                -private",
+		"…", "alice> |")
+	bob.types("\x15a message with more words than a row of eighty columns has room for, which is so\r")
+	bob.sees("…",
+		"<time> bob: a message with more words than a row of eighty columns has room",
+		"              for, which is so",
+		"alice> |")
+	bob.types("\x04")
+	bob.leaves()
 }
 
 // A signal gives the terminal back too.

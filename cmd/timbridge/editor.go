@@ -205,7 +205,7 @@ func (e *editor) fill() error {
 	if len(found) > maxOffered {
 		found, more = found[:maxOffered], "  …"
 	}
-	return e.print("  " + escape(strings.Join(found, "  ")) + more + "\n")
+	return e.print(wrapped("  "+escape(strings.Join(found, "  "))+more, e.width(), 2) + "\n")
 }
 
 // commonBeginning is what all begin with.

@@ -80,17 +80,25 @@ func (s *typedScreen) begin() (err error) {
 }
 
 func (s *typedScreen) say(at, who, text string) error {
-	indent := strings.Repeat(" ", span(at+" "+who+" "))
-	if at = escape(at); s.dims {
-		at = dim(at)
+	at, who = escape(at), escape(who)
+	text = indented(at+" "+who+" ", text, s.width())
+	if rest, ok := strings.CutPrefix(text, at); ok && s.dims {
+		text = dim(at) + rest
 	}
-	return s.print(indented(at+" "+escape(who)+" ", indent, text))
+	return s.print(text)
 }
 
-func (s *typedScreen) list(text string) error { return s.print("  " + escape(text) + "\n") }
+func (s *typedScreen) list(text string) error {
+	text = "  " + escape(text)
+	indent := 4
+	if begin := strings.LastIndex(text, "  "); begin > 0 {
+		indent = span(text[:begin+2]) // below the last column
+	}
+	return s.print(wrapped(text, s.width(), indent) + "\n")
+}
 
 func (s *typedScreen) note(text string) error {
-	text = "· " + escape(text)
+	text = wrapped("· "+escape(text), s.width(), 2)
 	if s.dims {
 		text = dim(text)
 	}
@@ -180,12 +188,14 @@ func (s *plainScreen) setPrompt(string) {}
 func (s *plainScreen) personal() bool   { return s.person }
 func (s *plainScreen) close() error     { return nil }
 
-// indented puts a head before a text's first line, and the text's other lines below it.
-func indented(head, indent, text string) string {
+// indented puts a head before a text's first line, and the text's other lines
+// below it, in a terminal of so many columns.
+func indented(head, text string, cols int) string {
 	var b strings.Builder
+	indent := span(head)
 	for line := range strings.Lines(strings.TrimRight(text, "\r\n")) {
-		b.WriteString(head + escape(strings.TrimRight(line, "\r\n")) + "\n")
-		head = indent
+		b.WriteString(wrapped(head+escape(strings.TrimRight(line, "\r\n")), cols, indent) + "\n")
+		head = strings.Repeat(" ", indent)
 	}
 	return b.String()
 }

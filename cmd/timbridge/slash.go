@@ -81,7 +81,7 @@ func (t *talk) command(ctx context.Context, line string) error {
 
 func (t *talk) slashHelp(context.Context, []string) error {
 	for _, s := range slashes() {
-		t.list(fmt.Sprintf("%-28s %s", strings.TrimSpace("/"+s.name+" "+s.args), s.help), map[string]string{"command": "/" + s.name, "arguments": s.args, "help": s.help})
+		t.list(fmt.Sprintf("%-28s  %s", strings.TrimSpace("/"+s.name+" "+s.args), s.help), map[string]string{"command": "/" + s.name, "arguments": s.args, "help": s.help})
 	}
 	return nil
 }
