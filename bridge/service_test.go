@@ -25,6 +25,7 @@ type service struct {
 	dir      string
 	address  string
 	delivery sandbox.Delivery
+	asked    []tim.UserID // before they come into a group
 	// heartbeat is how long it says nothing at most; a third of the silence that
 	// its clients take for its end.
 	heartbeat time.Duration
@@ -38,7 +39,7 @@ type service struct {
 // newService starts one, and has the configuration lead there.
 func newService(t testing.TB, cfg *config.Config) *service {
 	t.Helper()
-	s := &service{t: t, dir: t.TempDir(), address: freeAddress(t), delivery: sandbox.DeliveryAck, heartbeat: 200 * time.Millisecond}
+	s := &service{t: t, dir: t.TempDir(), address: freeAddress(t), delivery: sandbox.DeliveryAck, asked: []tim.UserID{testUser}, heartbeat: 200 * time.Millisecond}
 	cfg.App.Driver.URL = "ws://" + s.address
 	cfg.App.Driver.Key, cfg.App.Driver.Token = config.NewSecret(testKey), config.NewSecret(testToken)
 	s.start()
@@ -51,7 +52,7 @@ func (s *service) start() {
 	var err error
 	s.Sandbox, err = sandbox.Open(s.dir, sandbox.Options{
 		SDKAppID: config.Default().App.SDKAppID, Key: testKey, Delivery: s.delivery,
-		Limits:  sandbox.Limits{GroupMessages: -1, Sends: -1, Calls: -1},
+		Limits: sandbox.Limits{GroupMessages: -1, Sends: -1, Calls: -1}, AskInvitees: s.asked,
 		Journal: journal.Options{Reserve: 1 << 20, HighWater: 1 << 20},
 	})
 	if err != nil {
