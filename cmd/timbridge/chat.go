@@ -22,7 +22,7 @@ type chatCmd struct {
 
 // Help is an example.
 func (chatCmd) Help() string {
-	return "Each line is a message, one that begins with a slash a command: /file, /recall, /create, /invite, /members, /who; /help lists all. Ctrl-D ends. What comes in meanwhile is printed above the line that is typed. In a pipe every message is a line, without colours; with --json it is the SDK's JSON.\n\nExamples:\n  timbridge chat --as bob --to bridge\n  timbridge chat --as bob --group tb-n7up…\n  echo hello | timbridge chat --as bob --to bridge"
+	return "Each line is a message, one that begins with a slash a command: /file, /recall, /create, /invite, /members, /who; /help lists all. Ctrl-D ends. What was said before is shown first, in its order: the last 20 messages, or --history of them, and everything that is unread; of more than 100 the last 100, with how many unread ones are left, which /history shows. What comes in meanwhile is printed above the line that is typed. In a pipe every message is a line, without colours; with --json it is the SDK's JSON.\n\nExamples:\n  timbridge chat --as bob --to bridge\n  timbridge chat --as bob --group tb-n7up…\n  echo hello | timbridge chat --as bob --to bridge"
 }
 
 // defaultHistory and maxHistory bound what is shown of what was said before.

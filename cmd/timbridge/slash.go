@@ -49,6 +49,8 @@ func slashes() []slash {
 		{name: "accept", args: "USER", help: "let a user who asked into the group", least: 1, group: true, run: (*talk).slashAccept},
 		{name: "refuse", args: "USER [TEXT]", help: "do not", least: 1, group: true, run: (*talk).slashRefuse},
 		{name: "leave", help: "leave the group, and the talk", group: true, run: (*talk).slashLeave},
+		{name: "transfer", args: "USER", help: "hand the group over to a member, who owns it then", least: 1, group: true, run: (*talk).slashTransfer},
+		{name: "dismiss", help: "end the group, for everybody, and the talk", group: true, run: (*talk).slashDismiss},
 		{name: "help", help: "this list", run: (*talk).slashHelp},
 		{name: "quit", help: "leave the talk; so does Ctrl-D", run: func(*talk, context.Context, []string) error { return errQuit }},
 	}
@@ -62,7 +64,7 @@ func (t *talk) command(ctx context.Context, line string) error {
 		return badInput(hint, "/%s: %w", line, err)
 	}
 	if len(args) == 0 {
-		return badInput(hint, "a slash alone says nothing; %s", hint)
+		return badInput(hint, "a slash alone says nothing")
 	}
 	for _, s := range slashes() {
 		if s.name != args[0] {
@@ -76,7 +78,7 @@ func (t *talk) command(ctx context.Context, line string) error {
 		}
 		return s.run(t, ctx, args[1:])
 	}
-	return badInput(hint, "there is no /%s; %s", args[0], hint)
+	return badInput(hint, "there is no /%s", args[0])
 }
 
 func (t *talk) slashHelp(context.Context, []string) error {
@@ -143,13 +145,20 @@ func (t *talk) slashRecall(ctx context.Context, args []string) error {
 	}
 	t.mu.Lock()
 	var m tim.Message
-	found := t.lastOwn(n)
+	found, own := t.lastOwn(n), 0
 	if found != nil {
 		m = *found
 	}
+	for t.lastOwn(own+1) != nil {
+		own++
+	}
 	t.mu.Unlock()
-	if found == nil {
+	switch {
+	case found != nil:
+	case own == 0:
 		return badInput("", "there is no message of yours here to recall")
+	default:
+		return badInput("", "there %s here; /history shows earlier ones", plural(own, "is 1 message of yours", fmt.Sprintf("are %d messages of yours", own)))
 	}
 	ctx, cancel := context.WithTimeout(ctx, chatWait)
 	defer cancel()

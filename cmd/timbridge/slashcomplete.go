@@ -31,7 +31,7 @@ func (t *talk) complete(before string) (typed string, found []string) {
 	}
 	typed = lastWord(args)
 	switch name {
-	case "to", "invite", "kick", "accept", "refuse", "create":
+	case "to", "invite", "kick", "accept", "refuse", "create", "transfer":
 		return typed, t.usersAt(typed)
 	case "group", "join":
 		return typed, matching(typed, t.groupsKnown())

@@ -63,7 +63,8 @@ func (t *talk) slashInvite(ctx context.Context, args []string) error {
 		return fmt.Errorf("invite: %w", err)
 	}
 	for _, r := range results {
-		t.handled(r.Identifier, r.Result, "is in the group now", "is in the group already")
+		t.handled(r.Identifier, r.Result, "is in the group now", "is in the group already",
+			"was not taken in: the service knows no such user, or one in as many groups as can be")
 	}
 	return nil
 }
@@ -76,14 +77,21 @@ func (t *talk) slashKick(ctx context.Context, args []string) error {
 		return fmt.Errorf("kick: %w", err)
 	}
 	for _, r := range results {
-		t.handled(r.Identifier, r.Result, "is out of the group now", "is not in the group")
+		refused := "was not removed: the owner removes administrators and members, an administrator members"
+		if r.Identifier == t.me {
+			refused = "cannot remove yourself; /leave leaves the group"
+		}
+		t.handled(r.Identifier, r.Result, "is out of the group now", "is not in the group", refused)
 	}
 	return nil
 }
 
 // handled tells what came of inviting or removing somebody.
-func (t *talk) handled(user tim.UserID, result tim.HandleGroupMemberResult, done, already string) {
+func (t *talk) handled(user tim.UserID, result tim.HandleGroupMemberResult, done, already, refused string) {
 	who := t.call(user)
+	if user == t.me {
+		who = "you"
+	}
 	switch result {
 	case tim.MemberDone:
 		t.note(who + " " + done)
@@ -92,7 +100,7 @@ func (t *talk) handled(user tim.UserID, result tim.HandleGroupMemberResult, done
 	case tim.MemberInvited:
 		t.note(who + " was asked, and has to agree first")
 	default:
-		t.note("it did not work for " + who)
+		t.note(who + " " + refused)
 	}
 }
 
@@ -324,9 +332,38 @@ func (t *talk) slashLeave(ctx context.Context, _ []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, chatWait)
 	defer cancel()
-	if err := g.QuitGroup(ctx, tim.GroupID(t.here().ID)); err != nil {
+	err = g.QuitGroup(ctx, tim.GroupID(t.here().ID))
+	switch {
+	case tim.CodeOf(err) == tim.CodeSvrGroupSuperNotAllowQuit:
+		return badInput("/transfer USER hands it over to a member, /dismiss ends it for everybody", "leave: %w", err)
+	case err != nil:
 		return fmt.Errorf("leave: %w", err)
 	}
 	t.note("you left the group")
+	return errQuit
+}
+
+func (t *talk) slashTransfer(ctx context.Context, args []string) error {
+	g, err := t.groups()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, chatWait)
+	defer cancel()
+	to := tim.UserID(args[0])
+	if err := g.ModifyGroup(ctx, tim.GroupModifyInfoParam{GroupID: tim.GroupID(t.here().ID), ModifyFlag: tim.ModifyGroupOwner, Owner: to}); err != nil {
+		return fmt.Errorf("transfer: %w", err)
+	}
+	t.note(t.call(to) + " owns the group now")
+	return nil
+}
+
+func (t *talk) slashDismiss(ctx context.Context, _ []string) error {
+	ctx, cancel := context.WithTimeout(ctx, chatWait)
+	defer cancel()
+	if err := t.client.DeleteGroup(ctx, tim.GroupID(t.here().ID)); err != nil {
+		return fmt.Errorf("dismiss: %w", err)
+	}
+	t.note("the group is no more")
 	return errQuit
 }

@@ -250,10 +250,18 @@ func (t *talk) loop(ctx context.Context) error {
 			case !t.screen.personal():
 				return err
 			default:
-				t.note(err.Error())
+				t.note(advice(err))
 			}
 		}
 	}
+}
+
+// advice is an error with what to do about it, in a line.
+func advice(err error) string {
+	if _, hint := judge(err); hint != "" {
+		return err.Error() + "; " + hint
+	}
+	return err.Error()
 }
 
 // linger lets what is on its way arrive, where the lines came from a program.

@@ -173,6 +173,48 @@ func TestATipIsShownOnce(t *testing.T) {
 	}
 }
 
+// refusing is a client that removes nobody.
+type refusing struct{ memory }
+
+func (refusing) DeleteMembers(_ context.Context, param tim.GroupDeleteMemberParam) ([]tim.GroupDeleteMemberResult, error) {
+	var results []tim.GroupDeleteMemberResult
+	for _, u := range param.Identifiers {
+		results = append(results, tim.GroupDeleteMemberResult{Identifier: u, Result: tim.MemberFailed})
+	}
+	return results, nil
+}
+
+// What cannot be done says why.
+func TestWhatIsRefused(t *testing.T) {
+	talk, out := newTestTalk(&refusing{memory{said: []tim.Message{from("bob", 1, "mine"), from("bob", 2, "too")}}})
+	if err := talk.enter(t.Context(), tim.Group("team"), defaultHistory); err != nil {
+		t.Fatal(err)
+	}
+	printed(out)
+	if err := talk.do(t.Context(), "/kick carol bob"); err != nil {
+		t.Fatal(err)
+	}
+	want := "· carol was not removed: the owner removes administrators and members, an administrator members\n· you cannot remove yourself; /leave leaves the group"
+	if got := printed(out); got != want {
+		t.Errorf("printed\n%s\nnot\n%s", got, want)
+	}
+	for line, want := range map[string]string{
+		"/recall 1": "there is no message of yours here to recall", // of the group: those are of another talk
+		"/nosuch":   "there is no /nosuch; /help lists what there is; a message that begins with a slash is written with two",
+		"/":         "a slash alone says nothing; /help lists what there is; a message that begins with a slash is written with two",
+	} {
+		if err := talk.do(t.Context(), line); err == nil || advice(err) != want {
+			t.Errorf("%s: %v", line, err)
+		}
+	}
+	if err := talk.enter(t.Context(), tim.C2C("alice"), defaultHistory); err != nil {
+		t.Fatal(err)
+	}
+	if err := talk.do(t.Context(), "/recall 3"); err == nil || err.Error() != "there are 2 messages of yours here; /history shows earlier ones" {
+		t.Errorf("/recall 3: %v", err)
+	}
+}
+
 // A service that can do little says so, in words.
 func TestWhatTheServiceCannotDo(t *testing.T) {
 	talk, _ := newTestTalk(&memory{said: []tim.Message{from("bob", 1, "mine")}})

@@ -27,7 +27,10 @@ func (t *talk) enter(ctx context.Context, conv tim.Conversation, count int) erro
 	}
 	before := backlog{messages: messages, whole: len(messages) < maxHistory}
 	shown, missing := before.shown(t.me, count, t.unreadIn(ctx, conv))
-	in := len(messages) == 0 || t.takesPart(ctx, conv)
+	outside := ""
+	if len(messages) > 0 {
+		outside = t.outside(ctx, conv)
+	}
 	title := conv.ID
 	if conv.Type == tim.ConvGroup {
 		title = t.groupName(ctx, tim.GroupID(conv.ID))
@@ -59,11 +62,10 @@ func (t *talk) enter(ctx context.Context, conv tim.Conversation, count int) erro
 	if read != "" {
 		t.note(read)
 	}
-	if in {
+	if outside == "" {
 		t.note(fmt.Sprintf("you are %s, %s; a line is a message, /help lists what else there is, Ctrl-D ends", me, where(conv, title)))
 	} else {
-		t.note(fmt.Sprintf("you are %s, no longer %s: nobody sees what you say here; /join %s asks to come in, /help lists what else there is, Ctrl-D ends",
-			me, where(conv, title), quoted(conv.ID)))
+		t.note(fmt.Sprintf("you are %s, no longer %s%s, /help lists what else there is, Ctrl-D ends", me, where(conv, title), outside))
 	}
 	t.screen.setPrompt(title)
 	t.watch(ctx, conv)
@@ -106,19 +108,23 @@ func (t *talk) unreadIn(ctx context.Context, conv tim.Conversation) uint64 {
 	return 0
 }
 
-// takesPart says whether the user can talk in a conversation that can be read:
-// who has left a group, or was removed, still reads there what was said before.
-// Where it cannot be known the answer is yes.
-func (t *talk) takesPart(ctx context.Context, conv tim.Conversation) bool {
+// outside says, as the end of a sentence, why the user cannot talk in a
+// conversation that can be read: who has left a group, or was removed, still
+// reads there what was said before, and so does everybody in one that was
+// dismissed. It is empty for who can talk, and where it cannot be known.
+func (t *talk) outside(ctx context.Context, conv tim.Conversation) string {
 	g, ok := t.client.(tim.Groups)
 	if !ok || conv.Type != tim.ConvGroup {
-		return true
+		return ""
 	}
 	page, err := g.Members(ctx, tim.GroupGetMemberInfoListParam{GroupID: tim.GroupID(conv.ID), Identifiers: []tim.UserID{t.me}})
-	if err != nil {
-		return tim.CodeOf(err) != tim.CodeSvrGroupPermissionDeny
+	switch code := tim.CodeOf(err); {
+	case code == tim.CodeSvrGroupNotFound:
+		return ", which was dismissed: nobody sees what you say here; /to and /group go elsewhere"
+	case err == nil && len(page.Infos) == 0, code == tim.CodeSvrGroupPermissionDeny:
+		return fmt.Sprintf(": nobody sees what you say here; /join %s asks to come in", quoted(conv.ID))
 	}
-	return len(page.Infos) > 0
+	return ""
 }
 
 // where says in which conversation one is.
