@@ -492,6 +492,12 @@ ingress {
   # How long a gap in a group's sequence is waited for before history is read. At least 10ms.
   #gap_wait = "1s"
 
+  # How long before an absence a message may have been sent that is read from history again, for
+  # having been recalled or modified meanwhile. Only where the service forgets what it has
+  # reported; each conversation with such a message costs a call. 0: none is read for that alone.
+  # At most 7d.
+  #change_window = "1h"
+
   # Messages remembered so that a repeat is known as one; the oldest go first. At least 1000.
   #max_seen = 4000000
 

@@ -168,8 +168,12 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 
 	// Ingress asks egress for causes and egress hands messages to ingress.
 	causes := &lateCauses{}
+	changes := cfg.Ingress.ChangeWindow.Std()
+	if changes == 0 {
+		changes = -1 // to ingress 0 is its own default
+	}
 	b.ingress = ingress.New(ingress.Config{
-		Backfill: cfg.Ingress.Backfill.Std(), GapWait: cfg.Ingress.GapWait.Std(),
+		Backfill: cfg.Ingress.Backfill.Std(), GapWait: cfg.Ingress.GapWait.Std(), ChangeWindow: changes,
 		MaxSeen: cfg.Ingress.MaxSeen, Queue: cfg.Ingress.Queue,
 	}, ingress.Deps{
 		Journal: b.journal, App: app, Causes: causes, Logger: b.logger("ingress", cfg.Log.Levels.Ingress), Step: b.step,

@@ -211,8 +211,11 @@ type Journal struct {
 type Ingress struct {
 	Backfill Duration `hcl:"backfill" doc:"How far back an account's first sign-in reads history. 0: not at all."`
 	GapWait  Duration `hcl:"gap_wait" default:"1s" min:"10ms" doc:"How long a gap in a group's sequence is waited for before history is read."`
-	MaxSeen  int      `hcl:"max_seen" default:"4000000" min:"1000" doc:"Messages remembered so that a repeat is known as one; the oldest go first."`
-	Queue    int      `hcl:"queue" default:"4096" min:"16" doc:"Reports that may wait to be journaled before the driver is held up."`
+	// ChangeWindow is at most the service's shortest retention: what became of
+	// messages is remembered for a day longer.
+	ChangeWindow Duration `hcl:"change_window" default:"1h" max:"7d" doc:"How long before an absence a message may have been sent that is read from history again, for having been recalled or modified meanwhile. Only where the service forgets what it has reported; each conversation with such a message costs a call. 0: none is read for that alone."`
+	MaxSeen      int      `hcl:"max_seen" default:"4000000" min:"1000" doc:"Messages remembered so that a repeat is known as one; the oldest go first."`
+	Queue        int      `hcl:"queue" default:"4096" min:"16" doc:"Reports that may wait to be journaled before the driver is held up."`
 }
 
 // Egress is the way from commands to chat.

@@ -176,6 +176,7 @@ func (in *Ingress) modifiedUnit(o mapping.Observation, acct *account, m *tim.Mes
 	if err == nil {
 		var u *unit
 		if u, err = in.aboutUnit(acct, []mapping.Fact{f}, m.Conversation(), mapping.KeyOf(acct.user, *m)); err == nil {
+			u.version = m.Version
 			return u
 		}
 	}
@@ -188,6 +189,7 @@ func (in *Ingress) readUnit(o mapping.Observation, acct *account, r tim.MessageR
 		var u *unit
 		if u, err = in.aboutUnit(acct, []mapping.Fact{f}, r.Conversation(), mapping.Key{}); err == nil {
 			u.read = u.conv != ""
+			u.mark = u.read && r.ConvType == tim.ConvC2C && r.MsgID == ""
 			return u
 		}
 	}
@@ -228,7 +230,7 @@ func (in *Ingress) userUnit(o mapping.Observation, acct *account, callback strin
 }
 
 // changedUnit is the unit of a message of history that is recorded and was
-// revoked or modified since, nil for every other.
+// revoked or modified since, nil for every other, and where that is recorded too.
 func (in *Ingress) changedUnit(acct *account, m *tim.Message) *unit {
 	if m.Status != tim.MsgRevoked && m.Version == 0 {
 		return nil
@@ -239,5 +241,16 @@ func (in *Ingress) changedUnit(acct *account, m *tim.Message) *unit {
 	if !recorded {
 		return nil
 	}
-	return in.messageUnit(mapping.Observation{App: in.deps.App, Account: acct.user}, acct, m)
+	u := in.messageUnit(mapping.Observation{App: in.deps.App, Account: acct.user}, acct, m)
+	if u == nil || len(u.facts) == 0 {
+		return nil
+	}
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	for _, f := range u.facts[1:] {
+		if !f.withFirst && !(f.note.known && in.seen.hashes.has(f.note.hash)) {
+			return u
+		}
+	}
+	return nil
 }

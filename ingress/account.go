@@ -15,6 +15,7 @@ type account struct {
 	// history is of the client of the last CatchUp, nil where it has none.
 	history  tim.History
 	known    bool // a CatchUp has begun: history is set
+	pushes   bool // that client's service forgets what it has reported
 	catchUps int
 
 	handled   bool // it has a handler: what it is told comes this way

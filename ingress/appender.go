@@ -27,6 +27,8 @@ type appender struct {
 	err   error // what Run ends with
 	full  bool  // the journal takes no ordinary appends
 	timer *time.Timer
+
+	nextAlive time.Time // when it is noted again what is recorded; zero for never
 }
 
 func newAppender(in *Ingress) *appender {
@@ -84,6 +86,9 @@ func (a *appender) round(ctx context.Context) error {
 	a.expireWaiting(now)
 	a.expirePosts(&a.batch)
 	a.noteProgress(all && len(a.parked) == 0 && len(a.awaited) == 0)
+	if all {
+		a.noteAlive(now)
+	}
 	if a.err != nil {
 		return a.err
 	}
@@ -310,6 +315,11 @@ func (a *appender) gapFact(user tim.UserID, what mapping.AccountGapDetected) {
 	if n := &u.facts[0].note; n.known && a.draft.hasHash(n.hash) {
 		return
 	}
+	if len(what.Covers) > 0 {
+		a.in.log.Info("what the account was not told while it was away is in no history", "account", user, "from", what.From, "to", what.To)
+		a.emitFacts(u, true)
+		return
+	}
 	a.in.counters.gaps.Add(1)
 	a.in.log.Warn("a gap: what was said cannot be read back", "account", user, "conversation", what.Conversation.String(),
 		"first_sequence", what.FirstSeq, "last_sequence", what.LastSeq, "from", what.From, "to", what.To, "reason", what.Reason)
@@ -318,7 +328,7 @@ func (a *appender) gapFact(user tim.UserID, what mapping.AccountGapDetected) {
 
 // setTimer wakes the appender when the next thing expires.
 func (a *appender) setTimer() {
-	var next time.Time
+	next := a.nextAlive
 	for _, p := range a.parked {
 		if !p.reading && (next.IsZero() || p.deadline.Before(next)) {
 			next = p.deadline

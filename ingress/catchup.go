@@ -37,6 +37,7 @@ import (
 func (in *Ingress) CatchUp(ctx context.Context, account tim.UserID, client tim.Client, since time.Time) error {
 	c := catchUp{in: in, account: in.accountOf(account), since: seconds(since), began: time.Now()}
 	c.history, _ = client.(tim.History)
+	c.pushes = pushes(client)
 	if err := in.doInTurn(ctx, c.begin); err != nil {
 		return err
 	}
@@ -103,7 +104,9 @@ type catchUp struct {
 	began   time.Time
 	list    []tim.ConvInfo // until it was looked through
 	newest  int64          // the service's time of the newest message in the list
-	convs   []string       // subjects of the conversations to read, by newest message; those before next are begun
+	pushes  bool           // the client's service forgets what it has reported
+	away    absence
+	convs   []string // subjects of the conversations to read, by newest message; those before next are begun
 	next    int
 	total   int
 }
@@ -112,8 +115,9 @@ type catchUp struct {
 func (c *catchUp) begin(a *appender) error {
 	acct := c.account
 	acct.lose()
-	acct.history, acct.known = c.history, true
+	acct.history, acct.known, acct.pushes = c.history, true, c.pushes
 	acct.catchUps++
+	c.away = c.absenceOf(a)
 	acct.stats.begin(c.began)
 	c.epoch = acct.epoch
 	return nil
@@ -165,6 +169,7 @@ func (c *catchUp) listed(a *appender) error {
 		h.covered, h.begun = nil, false
 	}
 	var changed []*unit
+	var again []string // nothing is missing of these, but what became of it
 	for i := range c.list {
 		conv, last := c.list[i].Conversation(), c.list[i].LastMsg
 		if last == nil || conv.Type != tim.ConvC2C && conv.Type != tim.ConvGroup {
@@ -179,11 +184,19 @@ func (c *catchUp) listed(a *appender) error {
 			}
 			h.needed = &n
 			c.convs = append(c.convs, subject)
+		} else if n, ok := c.needChanges(s, conv, subject, last); ok {
+			if h == nil {
+				h = &held{in: conv}
+				acct.held[subject] = h
+			}
+			h.needed = &n
+			again = append(again, subject)
 		} else if u := c.in.changedUnit(acct, last); u != nil {
 			changed = append(changed, u)
 		}
 	}
 	c.list = nil // it can be long, and what it says is known now
+	c.convs = append(c.convs, again...)
 	acct.listed, acct.first = true, nil
 	a.takeChanged(changed)
 	for subject, h := range acct.held {
@@ -242,7 +255,7 @@ func (c *catchUp) stopOf(s *seen, user tim.UserID) int64 {
 
 // needSince is what there is to read of a conversation, whatever its last message.
 func (c *catchUp) needSince(s *seen, conv tim.Conversation, subject string) need {
-	n := need{group: conv.Type == tim.ConvGroup, since: c.stopOf(s, c.account.user)}
+	n := need{group: conv.Type == tim.ConvGroup, since: c.stopOf(s, c.account.user), away: c.away}
 	if a := s.accounts[c.account.user]; a != nil && !a.provisional {
 		n.through = a.through
 	}
@@ -364,7 +377,7 @@ func (c *catchUp) beginRead(a *appender, r *reading) error {
 			h.needed.low, _ = g.missing()
 		}
 	}
-	r.conv, r.need, r.changed = h.in, *h.needed, nil
+	r.conv, r.need, r.changed, r.read = h.in, *h.needed, nil, 0
 	r.need.force = len(h.covered) > 0
 	return nil
 }
@@ -400,12 +413,15 @@ func (a *appender) giveUp(r *reading, err error) {
 	id := tim.GroupID(r.conv.ID)
 	if last := r.need.last; r.need.group && r.need.low != 0 && last != nil {
 		a.tellThrough(user, id, r.need.low, last.Seq-1, reason)
-	} else if from := max(r.need.known, r.need.since); last == nil || int64(last.ServerTime) > from {
+	} else if from := max(r.need.known, r.need.since); last == nil && len(r.account.held[r.subject].covered) > 0 || last != nil && int64(last.ServerTime) > from {
 		what := mapping.AccountGapDetected{Conversation: r.conv, From: timeOf(from), Reason: reason}
 		if last != nil {
 			what.To = timeOf(int64(last.ServerTime))
 		}
 		a.gapFact(user, what)
+	}
+	if r.need.away.changes != 0 {
+		a.tellChangesUnread(r, reason)
 	}
 	if r.need.last != nil {
 		if u := r.unit(r.need.last); u != nil {
@@ -427,11 +443,18 @@ func (c *catchUp) end(a *appender) error {
 	if s := a.in.seen.accounts[acct.user]; s != nil {
 		p.Floor, p.Through = s.floor, max(s.through, c.newest)
 	}
-	a.progress(p)
 	acct.live, acct.listed, acct.first = true, true, nil
 	for subject := range acct.held {
 		c.release(a, subject)
 	}
+	c.tellAbsence(a)
+	if acct.pushes {
+		p.Alive = a.in.deps.Now().Unix()
+		if a.nextAlive.IsZero() {
+			a.nextAlive = time.Now().Add(aliveEvery)
+		}
+	}
+	a.progress(p)
 	acct.count()
 	return nil
 }

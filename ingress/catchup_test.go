@@ -503,7 +503,7 @@ func TestDamagedJournalIsReadBack(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		svc := newService(false)
 		svc.group(team, alice, bridge)
-		r := newRig(t, svc, Config{})
+		r := newRig(t, svc, Config{ChangeWindow: -1})
 		r.signIn(bridge)
 		var from, to time.Time
 		for i := range 300 {

@@ -32,6 +32,8 @@ type need struct {
 	last *tim.Message
 	// force: it is read even if last is recorded.
 	force bool
+	// away is the absence for which messages that are recorded are read too.
+	away absence
 }
 
 const (
@@ -57,8 +59,10 @@ type reading struct {
 	subject string
 	need    need
 	// changed are messages that are recorded and were revoked or modified since,
-	// as far as what had to be read shows it, newest first.
+	// as far as what was read shows it, newest first. read is up to when the
+	// peer of a talk has read it.
 	changed []*unit
+	read    uint64
 }
 
 // page is where a page of history was read, and what was in it while it is kept.
@@ -101,20 +105,20 @@ func (r *reading) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(r.changed) > 0 {
-		err := r.in.do(ctx, func(a *appender) error { a.takeChanged(r.changed); return nil })
-		if err != nil {
-			return err
-		}
+	if err := r.tellChanged(ctx); err != nil {
+		return err
 	}
-	return r.forward(ctx, pages, end)
+	if err := r.forward(ctx, pages, end); err != nil {
+		return err
+	}
+	return r.tellRead(ctx)
 }
 
 // still says whether what is needed is not recorded yet: another account's
 // reading may have been faster.
 func (r *reading) still() bool {
 	n := &r.need
-	if n.force || n.recheck || n.group && n.low == 0 || n.last == nil && n.high == 0 {
+	if n.force || n.recheck || n.away.changes != 0 || n.group && n.low == 0 || n.last == nil && n.high == 0 {
 		return true
 	}
 	if !n.group {
@@ -139,38 +143,35 @@ func (n *need) recorded(s *seen, k mapping.Key) bool {
 	return s.told(k) || k.Time <= n.through && s.doubtful(k.Time, false) && !s.has(k)
 }
 
-// back pages backwards until nothing more is needed. It keeps the oldest pages
-// that are needed, and of the others where they are. end is history's oldest
-// message if it ended before what is recorded was reached, else nil.
+// back pages backwards until nothing more is needed, and on as far as messages
+// that are recorded can have changed. It keeps the oldest pages that are needed,
+// and of the others where they are. end is history's oldest message if it ended
+// before what is recorded was reached, else nil.
 func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error) {
 	var before *spot
 	if r.need.group && r.need.high != 0 {
 		before = &spot{seq: r.need.high + 1}
 	}
 	kept, keptBytes := 0, 0 // the pages from kept on have their units
+	past := false           // what is recorded was reached
 	for {
 		msgs, err := r.in.messages(ctx, r.account, r.history, r.conv, before.in(r.conv))
 		if err != nil {
 			return nil, nil, err
 		}
 		p := page{before: before}
-		done := len(msgs) < pageSize
 		for i := range msgs {
-			if r.reached(&msgs[i]) {
-				done = true
-				for k := i; k < len(msgs); k++ {
-					if u := r.in.changedUnit(r.account, &msgs[k]); u != nil {
-						r.changed = append(r.changed, u)
-					}
-				}
-				msgs = msgs[:i]
+			m := &msgs[i]
+			r.readBy(m)
+			if past = past || r.reached(m); past {
 				end = nil
-				break
-			}
-			if u := r.unit(&msgs[i]); u != nil {
+				if err := r.look(ctx, m); err != nil {
+					return nil, nil, err
+				}
+			} else if u := r.unit(m); u != nil {
 				p.units = append(p.units, u)
 				p.bytes += u.bytes
-				p.oldest = spotOf(&msgs[i])
+				p.oldest = spotOf(m)
 				end = u
 			}
 		}
@@ -181,11 +182,17 @@ func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error)
 				pages[kept].units = nil
 			}
 		}
-		if done {
+		if len(msgs) < pageSize || past && r.unchanged(&msgs[len(msgs)-1]) {
 			return pages, end, nil
 		}
 		before = spotOf(&msgs[len(msgs)-1])
 	}
+}
+
+// unchanged says whether the message, and so all that is older, is not looked
+// at for what became of it.
+func (r *reading) unchanged(m *tim.Message) bool {
+	return r.need.away.changes == 0 || int64(m.ServerTime) < r.need.away.changes
 }
 
 // reached says whether the message, and so all that is older, is not needed.
@@ -306,7 +313,9 @@ func (a *appender) takeRead(r *reading, units []*unit) {
 // since, newest first.
 func (a *appender) takeChanged(units []*unit) {
 	for _, u := range slices.Backward(units) {
-		a.order(u)
+		if !u.account.overtaken(u) {
+			a.order(u)
+		}
 	}
 }
 

@@ -49,6 +49,12 @@ type Config struct {
 	// while history is read; beyond it they are read from history too. 0 means
 	// DefaultMaxHeld.
 	MaxHeld int
+	// ChangeWindow is how long before an absence a message may have been sent
+	// that is read from history again, for what became of it while nobody was
+	// told: where the client's service forgets what it has reported (see
+	// [tim.Redeliverer]). 0 means DefaultChangeWindow; below 0, no message is
+	// read for that alone.
+	ChangeWindow time.Duration
 	// Readers is how many conversations of one account are read from history
 	// at a time; 0 means 4.
 	Readers int
@@ -74,6 +80,9 @@ func (c Config) withDefaults() Config {
 	def(&c.GapWait, DefaultGapWait)
 	def(&c.GapGiveUp, 30*time.Second)
 	def(&c.PostWait, DefaultPostWait)
+	if c.ChangeWindow == 0 {
+		c.ChangeWindow = DefaultChangeWindow
+	}
 	def(&c.RetryMin, 200*time.Millisecond)
 	def(&c.RetryMax, 30*time.Second)
 	num(&c.MaxSeen, DefaultMaxSeen)

@@ -29,6 +29,7 @@ type note struct {
 	at          int64       // the service's time in seconds, 0 when it does not say
 	talk        hash        // of a one-to-one message: its conversation
 	posted      bool        // talk is set
+	marked      bool        // talk is that of a reader, see readHash
 	told        bool        // of a one-to-one message: told by another account than its sender's
 	progress    progress    // of noteProgress
 	from        int64       // of noteDamaged
@@ -66,6 +67,17 @@ func noteOfEvent(e *event.Event, key mapping.Key) (note, error) {
 	case mapping.TypeMessagePosted:
 		if subject := e.Subject(); strings.HasPrefix(subject, "c2c/") {
 			n.talk, n.posted = talkHash(subject), true
+		}
+	case mapping.TypeMessageRead:
+		var data struct {
+			Reader tim.UserID    `json:"reader"`
+			MsgID  tim.MessageID `json:"msg_id"`
+		}
+		if err := json.Unmarshal(e.Data(), &data); err != nil {
+			return note{}, fmt.Errorf("%s %s: %w", e.Type(), e.ID(), err)
+		}
+		if data.Reader != "" && data.MsgID == "" {
+			n.talk, n.marked = readHash(e.Subject(), data.Reader), true
 		}
 	case mapping.TypeGroupDismissed:
 		s, err := mapping.ParseSubject(e.Subject())
@@ -202,6 +214,10 @@ type progress struct {
 	Provisional bool `json:"provisional,omitempty"`
 	// CaughtUp: a catch-up has ended well.
 	CaughtUp bool `json:"caught_up,omitempty"`
+	// Alive is the time of the bridge's own clock through which the account was
+	// connected to a service that forgets what it reports, and everything that it
+	// was told is journaled. 0: as before.
+	Alive int64 `json:"alive,omitempty"`
 }
 
 const progressRoom = "ingress"

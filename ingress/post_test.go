@@ -173,7 +173,7 @@ func TestSendsDoNotHideWhatIsNotToldYet(t *testing.T) {
 func TestOneWhoOnlySendsIsNotReadAllOver(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		svc := newService(false)
-		r := newRig(t, svc, Config{})
+		r := newRig(t, svc, Config{ChangeWindow: -1})
 		r.signIn(bridge)
 		for i := range 1000 {
 			m := svc.send(bridge, tim.C2C(tim.UserID(fmt.Sprint("user", i%50))), "x")

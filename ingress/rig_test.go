@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
 	"go.uber.org/goleak"
 
 	"github.com/timbridge/timbridge/journal"
@@ -98,7 +99,8 @@ func (r *rig) checkAcked() {
 	}
 }
 
-// facts are the ids of the facts of one type in the journal, in order.
+// facts are the ids of the facts of one type in the journal, in order; of gaps
+// those that are about messages (see absences).
 func facts(t testing.TB, entries []journal.Entry, typ string) []string {
 	t.Helper()
 	var ids []string
@@ -110,11 +112,50 @@ func facts(t testing.TB, entries []journal.Entry, typ string) []string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if ev.Type() == typ {
+		if ev.Type() == typ && (typ != mapping.TypeAccountGapDetected || gapIn(t, ev).Covers == nil) {
 			ids = append(ids, ev.ID())
 		}
 	}
 	return ids
+}
+
+// gapTold is what an account.gap_detected says.
+type gapTold struct {
+	Subject     string    `json:"-"`
+	From        time.Time `json:"from"`
+	To          time.Time `json:"to"`
+	Covers      []string  `json:"covers"`
+	ChangesFrom time.Time `json:"changes_read_from"`
+}
+
+func gapIn(t testing.TB, ev *event.Event) gapTold {
+	t.Helper()
+	g := gapTold{Subject: ev.Subject()}
+	if err := ev.DataAs(&g); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+// absences are the gaps that cover only some kinds of events.
+func absences(t testing.TB, entries []journal.Entry) []gapTold {
+	t.Helper()
+	var out []gapTold
+	for _, e := range entries {
+		if e.Kind != journal.KindFact {
+			continue
+		}
+		ev, err := mapping.Decode(e.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ev.Type() == mapping.TypeAccountGapDetected {
+			if g := gapIn(t, ev); g.Covers != nil {
+				out = append(out, g)
+			}
+		}
+	}
+	return out
 }
 
 // said are the texts of the messages in the journal, in order; those that are

@@ -39,15 +39,17 @@ type seen struct {
 	damages  []damage // rising by position
 }
 
-// talk is what is known of a one-to-one conversation: that it is known.
+// talk is what is known of a one-to-one conversation: that it is known; or of
+// one who reads it: how far.
 type talk struct {
-	last int64 // the service's time of its newest message
+	last int64 // the service's time of its newest message, or of the newest that was read
 	at   int64 // when that was journaled
 }
 
 // accountSeen is how far an account has come.
 type accountSeen struct {
 	floor, through int64 // see progress
+	alive          int64 // likewise
 	provisional    bool
 	caught         uint64 // position of the last catch-up that ended well
 }
@@ -85,7 +87,7 @@ func (s *seen) apply(position uint64, at int64, n *note) {
 	if n.known {
 		s.hashes.add(n.hash, s.now, n.at, n.told)
 	}
-	if n.posted {
+	if n.posted || n.marked {
 		t := s.talks[n.talk]
 		s.talks[n.talk] = talk{last: max(t.last, n.at), at: s.now}
 	}
@@ -127,6 +129,7 @@ func (s *seen) applyProgress(position uint64, p progress) {
 		s.accounts[p.Account] = a
 	}
 	a.floor, a.through, a.provisional = p.Floor, p.Through, p.Provisional
+	a.alive = max(a.alive, p.Alive)
 	if p.CaughtUp {
 		a.caught = position
 	}

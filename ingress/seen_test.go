@@ -322,17 +322,22 @@ func TestSnapshotFormat(t *testing.T) {
 	s.apply(14, 1_800_000_101, &note{what: noteProgress, progress: progress{Account: "bridge", Floor: 1_700_000_000, Through: 1_800_000_000, CaughtUp: true}})
 	s.apply(15, 1_800_000_101, &note{what: noteProgress, progress: progress{Account: "new", Floor: 1_700_000_000, Through: 1_700_000_000, Provisional: true}})
 	s.apply(16, 1_800_000_101, &note{what: noteDamaged, from: 1_750_000_000})
-	const before = "testdata/seen-v1.snapshot" // the same, without rooms
-	if old, err := os.ReadFile(before); err != nil {
-		t.Fatal(err)
-	} else if again, err := decodeSeen(16, old, 1000); err != nil {
-		t.Error("what the version before has written:", err)
-	} else if !bytes.Equal(again.view().encode(), s.view().encode()) {
-		t.Error("what the version before has written reads as something else")
+	before := func(file string) { // what earlier versions have written of the same
+		t.Helper()
+		if old, err := os.ReadFile(file); err != nil {
+			t.Fatal(err)
+		} else if again, err := decodeSeen(16, old, 1000); err != nil {
+			t.Errorf("%s: %v", file, err)
+		} else if !bytes.Equal(again.view().encode(), s.view().encode()) {
+			t.Errorf("%s reads as something else", file)
+		}
 	}
+	before("testdata/seen-v1.snapshot") // without rooms
 	s.apply(17, 1_800_000_102, &note{what: noteHash, room: roomNote{room: room{"bridge", "show"}}})
+	before("testdata/seen-v2.snapshot") // without how long accounts were alive
+	s.apply(18, 1_800_000_102, &note{what: noteProgress, progress: progress{Account: "new", Floor: 1_700_000_000, Through: 1_700_000_000, Alive: 1_700_000_007}})
 	got := s.view().encode()
-	const file = "testdata/seen-v2.snapshot"
+	const file = "testdata/seen-v3.snapshot"
 	if *update {
 		if err := os.MkdirAll("testdata", 0o755); err != nil {
 			t.Fatal(err)
@@ -348,7 +353,7 @@ func TestSnapshotFormat(t *testing.T) {
 	if !bytes.Equal(got, want) {
 		t.Error("the format has changed: count snapshotVersion up")
 	}
-	again, err := decodeSeen(17, want, 1000)
+	again, err := decodeSeen(18, want, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -366,7 +371,7 @@ func TestSnapshotFormat(t *testing.T) {
 }
 
 func FuzzSnapshot(f *testing.F) {
-	for _, file := range []string{"testdata/seen-v1.snapshot", "testdata/seen-v2.snapshot"} {
+	for _, file := range []string{"testdata/seen-v1.snapshot", "testdata/seen-v2.snapshot", "testdata/seen-v3.snapshot"} {
 		if b, err := os.ReadFile(file); err == nil {
 			f.Add(b)
 		}

@@ -118,6 +118,28 @@ func (s *service) sendFrom(sender tim.UserID, conv tim.Conversation, text string
 	return m
 }
 
+// amend changes a message in history, without a word to anybody.
+func (s *service) amend(m tim.Message, change func(*tim.Message)) tim.Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range s.convs {
+		for i := range c.msgs {
+			if c.msgs[i].Rand == m.Rand {
+				change(&c.msgs[i])
+				return c.msgs[i]
+			}
+		}
+	}
+	panic("no such message")
+}
+
+func revoke(m *tim.Message)     { m.Status = tim.MsgRevoked }
+func readByPeer(m *tim.Message) { m.IsPeerRead = true }
+
+func modify(version uint64, text string) func(*tim.Message) {
+	return func(m *tim.Message) { *m = changed(*m, version, text) }
+}
+
 // seenBy is a message as a user sees it.
 func (c *serviceConv) seenBy(user tim.UserID, m tim.Message) tim.Message {
 	m.IsFromSelf = m.Sender == user
@@ -258,6 +280,9 @@ func (c *serviceClient) call(ctx context.Context) error {
 	}
 	return err
 }
+
+// Redelivers implements [tim.Redeliverer].
+func (c *serviceClient) Redelivers() bool { return c.s.ack }
 
 func (c *serviceClient) Conversations(ctx context.Context) ([]tim.ConvInfo, error) {
 	if err := c.call(ctx); err != nil {

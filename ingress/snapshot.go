@@ -13,8 +13,9 @@ import (
 // A saved projection begins with its version. One of a version that is not
 // known is passed over, and the journal replayed.
 const (
-	snapshotVersion = 2
-	roomlessVersion = 1 // without rooms at its end
+	snapshotVersion = 3
+	lifelessVersion = 2 // without how long accounts were alive
+	roomlessVersion = 1 // and without rooms at its end
 )
 
 // seenView is a projection at one moment, for a snapshot that is written while
@@ -93,6 +94,7 @@ func (v seenView) encode() []byte {
 		b = binary.AppendVarint(b, a.through)
 		b = appendBool(b, a.provisional)
 		b = binary.AppendUvarint(b, a.caught)
+		b = binary.AppendVarint(b, a.alive)
 	}
 
 	b = binary.AppendUvarint(b, uint64(len(v.damages)))
@@ -126,7 +128,7 @@ func appendBool(b []byte, v bool) []byte {
 func decodeSeen(position uint64, body []byte, maxSeen int) (*seen, error) {
 	d := decoder{rest: body}
 	v := d.byte()
-	if d.err == nil && v != snapshotVersion && v != roomlessVersion {
+	if d.err == nil && v != snapshotVersion && v != lifelessVersion && v != roomlessVersion {
 		return nil, fmt.Errorf("ingress: snapshot of version %d, this is version %d", v, snapshotVersion)
 	}
 	s := newSeen(maxSeen)
@@ -174,12 +176,16 @@ func decodeSeen(position uint64, body []byte, maxSeen int) (*seen, error) {
 	}
 	for range d.count(5) {
 		id := tim.UserID(d.string())
-		s.accounts[id] = &accountSeen{floor: d.varint(), through: d.varint(), provisional: d.bool(), caught: d.uvarint()}
+		a := &accountSeen{floor: d.varint(), through: d.varint(), provisional: d.bool(), caught: d.uvarint()}
+		if v == snapshotVersion {
+			a.alive = d.varint()
+		}
+		s.accounts[id] = a
 	}
 	for range d.count(2) {
 		s.damages = append(s.damages, damage{position: d.uvarint(), from: d.varint()})
 	}
-	if v == snapshotVersion {
+	if v != roomlessVersion {
 		for range d.count(3) {
 			r := room{tim.UserID(d.string()), tim.GroupID(d.string())}
 			s.rooms[r] = d.varint()

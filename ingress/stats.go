@@ -18,7 +18,9 @@ type Stats struct {
 	// newer ones of their conversation, or so old that it cannot be told
 	// whether they were recorded before.
 	Recorded, Repeats, Late uint64
-	// Gaps counts the account.gap_detected facts.
+	// Gaps counts the account.gap_detected facts that tell of messages. (Each
+	// absence from a service that forgets what it reported has one of what else
+	// may be missing.)
 	Gaps uint64
 	// Read counts the messages read from history, those that were recorded
 	// already among them.

@@ -33,6 +33,9 @@ type unit struct {
 	of     mapping.Key
 	waited bool
 	read   bool // it is a read mark or a receipt
+	mark   bool // it is a read mark
+	// version is of a modification, 0 where it is none.
+	version uint64
 
 	account *account // who was told, or who sent it; nil for the bridge's own
 	report  *report  // what it came with, nil when it did not come as a report

@@ -43,8 +43,8 @@ type AccountConnectionChanged struct {
 	Desc string
 }
 
-// AccountGapDetected: something that was said cannot be read back.
-// account.gap_detected.
+// AccountGapDetected: something that was said, or with Covers something else
+// that happened, cannot be read back. account.gap_detected.
 type AccountGapDetected struct {
 	// Conversation is where, as the account sees it; zero when it may be anywhere.
 	Conversation tim.Conversation
@@ -52,6 +52,12 @@ type AccountGapDetected struct {
 	From, To time.Time
 	// FirstSeq and LastSeq bound it in a group's sequence; 0 when not known.
 	FirstSeq, LastSeq uint64
+	// Covers are the types of the events that may be missing; empty where it is
+	// what was said, with all that became of it.
+	Covers []string
+	// ChangesReadFrom is from when on messages were looked at again: what became
+	// of those sent before it may be missing. Zero where none were.
+	ChangesReadFrom time.Time
 	// Reason is a sentence for people: why it cannot be read.
 	Reason string
 }
@@ -77,6 +83,8 @@ type gapData struct {
 	To           time.Time         `json:"to,omitzero"`
 	FirstSeq     uint64            `json:"first_sequence,omitempty"`
 	LastSeq      uint64            `json:"last_sequence,omitempty"`
+	Covers       []string          `json:"covers,omitempty"`
+	ChangesFrom  time.Time         `json:"changes_read_from,omitzero"`
 	Reason       string            `json:"reason,omitempty"`
 }
 
@@ -103,7 +111,10 @@ func (e AccountConnectionChanged) data(u tim.UserID) any {
 func (e AccountGapDetected) data(u tim.UserID) any {
 	d := gapData{
 		Account: u, From: e.From.UTC(), To: e.To.UTC(),
-		FirstSeq: e.FirstSeq, LastSeq: e.LastSeq, Reason: e.Reason,
+		FirstSeq: e.FirstSeq, LastSeq: e.LastSeq, ChangesFrom: e.ChangesReadFrom.UTC(), Reason: e.Reason,
+	}
+	for _, t := range e.Covers {
+		d.Covers = append(d.Covers, ShortName(t))
 	}
 	if e.Conversation != (tim.Conversation{}) {
 		c := conversationData(u, "", e.Conversation)

@@ -78,6 +78,15 @@ type Resender interface {
 	ResendWindow(ConvType) time.Duration
 }
 
+// Redeliverer is a [Client] that knows whether the service keeps a report until
+// it is acknowledged. Of a client that is none it does not.
+type Redeliverer interface {
+	// Redelivers says that a report is delivered again, after a loss of the
+	// connection too, until its Ack was called. Otherwise the service forgets it
+	// as soon as it was handed over.
+	Redelivers() bool
+}
+
 // History is a [Client] that can read what was said before.
 type History interface {
 	// Conversations lists the account's conversations with their last

@@ -120,6 +120,10 @@ func (c *Client) Close() error {
 // ResendWindow is how long a random is remembered; see [tim.Resender].
 func (c *Client) ResendWindow(typ tim.ConvType) time.Duration { return resendWindow(typ) }
 
+// Redelivers says whether the sandbox's delivery is DeliveryAck; see
+// [tim.Redeliverer].
+func (c *Client) Redelivers() bool { return c.s.opts.Delivery == DeliveryAck }
+
 // do carries out a call with the troubles and the limits that are set for it.
 // The account is the one signed in where user is "".
 func (c *Client) do(ctx context.Context, op string, call Call, user tim.UserID, carryOut func() error) error {

@@ -214,6 +214,35 @@ func TestCapabilitySets(t *testing.T) {
 	}
 }
 
+// keeper is a client of which it is known whether its reports are kept.
+type keeper struct {
+	*farClient
+	keeps bool
+}
+
+func (k keeper) Redelivers() bool { return k.keeps }
+
+// TestRedeliversIsTheServers: whether reports are kept is what the client behind
+// the server says, and of one that says nothing they are not.
+func TestRedeliversIsTheServers(t *testing.T) {
+	for name, test := range map[string]struct {
+		dress func(c *farClient) tim.Client
+		want  bool
+	}{
+		"kept":         {func(c *farClient) tim.Client { return keeper{c, true} }, true},
+		"forgotten":    {func(c *farClient) tim.Client { return keeper{c, false} }, false},
+		"nobody knows": {func(c *farClient) tim.Client { return c }, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, HandlerOptions{})
+			r.far.dress = test.dress
+			if got := r.open().(tim.Redeliverer).Redelivers(); got != test.want {
+				t.Errorf("Redelivers: %v", got)
+			}
+		})
+	}
+}
+
 // TestEveryOperation: arguments and results of each are the same on both sides,
 // and so is an error.
 func TestEveryOperation(t *testing.T) {

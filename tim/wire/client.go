@@ -25,6 +25,8 @@ type client struct {
 	slots   chan struct{} // a place for each request in flight
 	windows map[tim.ConvType]time.Duration
 	uploads bool // the server takes files
+	// redelivers: the service behind it keeps reports until they are acknowledged.
+	redelivers bool
 
 	ctx    context.Context // ends when the client closes
 	cancel context.CancelFunc
@@ -66,14 +68,17 @@ func newClient(d *Driver, greeting hello, w welcome) *client {
 		driver: d, opts: d.opts, log: d.opts.Logger, inbox: newInbox(),
 		slots:   make(chan struct{}, min(d.opts.MaxInFlight, w.MaxInFlight)),
 		windows: make(map[tim.ConvType]time.Duration),
-		uploads: slices.Contains(w.Capabilities, capUploader),
-		ctx:     ctx, cancel: cancel, signing: make(chan struct{}, 1), greeting: greeting,
+		uploads: slices.Contains(w.Capabilities, capUploader), redelivers: w.Redelivers,
+		ctx: ctx, cancel: cancel, signing: make(chan struct{}, 1), greeting: greeting,
 	}
 	for t, ms := range w.ResendWindowMS {
 		c.windows[t] = time.Duration(ms) * time.Millisecond
 	}
 	return c
 }
+
+// Redelivers implements [tim.Redeliverer].
+func (c *client) Redelivers() bool { return c.redelivers }
 
 // Listen implements [tim.Client].
 func (c *client) Listen(h tim.Handler) error {

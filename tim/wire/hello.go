@@ -38,6 +38,8 @@ type welcome struct {
 	Capabilities []string `json:"capabilities,omitempty"`
 	// ResendWindowMS has the window of each conversation type that has one.
 	ResendWindowMS map[tim.ConvType]int64 `json:"resend_window_ms,omitempty"`
+	// Redelivers says that the service keeps a report until it is acknowledged.
+	Redelivers bool `json:"redelivers,omitempty"`
 
 	MaxMessage  int   `json:"max_message"`
 	MaxInFlight int   `json:"max_in_flight"`

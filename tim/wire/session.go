@@ -111,6 +111,9 @@ func (s *session) welcome(resumed bool) welcome {
 		MaxUnacked: o.MaxUnacknowledged, HeartbeatMS: milliseconds(o.Heartbeat),
 	}
 	w.Capabilities = capabilitiesOf(s.client)
+	if r, ok := s.client.(tim.Redeliverer); ok {
+		w.Redelivers = r.Redelivers()
+	}
 	if r, ok := s.client.(tim.Resender); ok {
 		w.ResendWindowMS = make(map[tim.ConvType]int64)
 		for _, t := range []tim.ConvType{tim.ConvC2C, tim.ConvGroup, tim.ConvSystem} {
