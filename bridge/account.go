@@ -90,6 +90,7 @@ type account struct {
 	log     hclog.Logger
 	waits   waits
 	watched []tim.UserID // whose statuses it asks to be told of
+	timed   func(tim.Handler) tim.Handler
 
 	mu      sync.Mutex
 	status  AccountStatus
@@ -100,6 +101,7 @@ type account struct {
 func newAccount(user tim.UserID, driver tim.Driver, config tim.Config, sig credentials, in *ingress.Ingress, log hclog.Logger) *account {
 	return &account{
 		user: user, driver: driver, config: config, sig: sig, ingress: in, log: log.With("account", user), waits: defaultWaits(),
+		timed:   func(take tim.Handler) tim.Handler { return take },
 		status:  AccountStatus{User: user, State: AccountStarting, Since: time.Now()},
 		changed: make(chan struct{}),
 	}

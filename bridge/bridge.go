@@ -87,6 +87,8 @@ type Bridge struct {
 	keeper   *keeper
 	bus      *lateBus
 	probe    *probe
+	backlog  *backlog
+	took     *latencies
 	sandbox  *SandboxServer // nil where the driver is outside
 	listener net.Listener   // of HTTP, nil where it is off
 	started  time.Time
@@ -165,6 +167,7 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 	cfg, app := b.cfg, mapping.App{SDKAppID: b.cfg.App.SDKAppID}
 	shard := bus.Shard{Index: cfg.Shard.Index, Count: cfg.Shard.Count}
 	b.accounts = &accounts{byUser: map[tim.UserID]*account{}}
+	b.took = newLatencies()
 
 	// Ingress asks egress for causes and egress hands messages to ingress.
 	causes := &lateCauses{}
@@ -179,7 +182,7 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 		Journal: b.journal, App: app, Causes: causes, Logger: b.logger("ingress", cfg.Log.Levels.Ingress), Step: b.step,
 	})
 	b.relay = relay.New(relay.Config{}, relay.Deps{
-		Journal: b.journal, Publisher: b.bus, Logger: b.logger("relay", cfg.Log.Levels.Relay), Step: b.step,
+		Journal: b.journal, Publisher: timedBus{b.bus, b.took.send}, Logger: b.logger("relay", cfg.Log.Levels.Relay), Step: b.step,
 	})
 	b.egress = egress.New(egress.Config{
 		Shard: shard, MaxAccepted: cfg.Egress.MaxAccepted, MaxLedger: cfg.Egress.MaxLedger,
@@ -195,6 +198,8 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 	}, egress.Deps{
 		Journal: b.journal, App: app, Commands: b.bus, Mapper: b.mapper(), Accounts: b.accounts, Poster: b.ingress,
 		Published: b.relay.Published, Logger: b.logger("egress", cfg.Log.Levels.Egress), Step: b.step,
+		Called:   func(took time.Duration) { b.took.call.Observe(took.Seconds()) },
+		Finished: func(position uint64, accepted time.Time) { b.took.command.begin(b.relay, position, accepted) },
 	})
 	causes.egress = b.egress
 
@@ -211,6 +216,7 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 			SDKAppID:   cfg.App.SDKAppID,
 			DeviceInfo: &tim.DeviceInfo{DevID: "timbridge-" + b.journal.ID(), Platform: tim.PlatformOther},
 		}, b.credentials(a, key), b.ingress, log)
+		account.timed = func(take tim.Handler) tim.Handler { return b.took.handedIn(b.relay, b.journal.Last, take) }
 		for _, watched := range a.WatchStatus {
 			account.watched = append(account.watched, tim.UserID(watched))
 		}
@@ -220,6 +226,8 @@ func (b *Bridge) build(driver tim.Driver, key string) {
 	b.keeper.interval, b.keeper.entries = cfg.Journal.SnapshotInterval.Std(), uint64(cfg.Journal.SnapshotEntries)
 	b.keeper.retention = cfg.Journal.Retention.Std()
 	b.keeper.needed, b.keeper.published = []func() uint64{b.relay.Needed, b.egress.Oldest}, b.relay.Published
+	b.backlog = &backlog{every: backlogEvery, source: b.bus, read: b.egress.Reading}
+	b.backlog.unread.Store(-1)
 	b.probe = &probe{every: max(b.cfg.HTTP.ReadyWithin.Std()/4, 500*time.Millisecond), check: b.bus.Check}
 }
 

@@ -2,6 +2,8 @@ package bridge
 
 import (
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -14,6 +16,7 @@ import (
 // metrics serves the state of the bridge to Prometheus.
 func (b *Bridge) metrics() http.Handler {
 	r := prometheus.NewRegistry()
+	r.MustRegister(b.took.collectors()...)
 	r.MustRegister(newCollector(b),
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return promhttp.HandlerFor(r, promhttp.HandlerOpts{})
@@ -34,6 +37,7 @@ var figures = []struct {
 }{
 	{"ready", "1 while the bridge does its work, as /ready says.", nil},
 	{"start_time_seconds", "When this process opened its journal, in seconds since 1970.", nil},
+	{"shards", "How many shards there are by this one's configuration: as many have to be there.", []string{"app", "bus", "shard"}},
 	{"account_state", "1 for the state that an account is in, 0 for the others.", []string{"account", "state"}},
 	{"account_catchup_conversations", "Conversations whose history is still to be read for the account.", []string{"account"}},
 	{"account_catchup_read_conversations", "Conversations whose history the catch-up under way has read.", []string{"account"}},
@@ -67,6 +71,7 @@ var figures = []struct {
 	{"deadletters_total", "Dead letters journaled.", nil},
 	{"command_resets_total", "Times that reading commands could not go on where it stood.", nil},
 	{"commands_lost_total", "Commands that the bus removed before they were read, as far as known.", nil},
+	{"commands_unread", "Commands on the bus that are not read yet, whosever they are, by the bus's own numbers; -1 when it cannot be told.", nil},
 	{"commands_open", "Accepted commands that are not finished.", nil},
 	{"commands_open_bytes", "Their size.", nil},
 	{"commands_oldest_open_seconds", "Age of the oldest of them.", nil},
@@ -99,18 +104,52 @@ var figures = []struct {
 	{"journal_deleted_segments_total", "Old segments deleted.", nil},
 }
 
+// The names of the distributions.
+const (
+	reportSeconds  = "report_seconds"
+	commandSeconds = "command_seconds"
+	callSeconds    = "call_seconds"
+	sendSeconds    = "publish_send_seconds"
+)
+
+// distributions are the histograms, with the bounds of their buckets: of the
+// ways through the bridge, which an outage makes long, and of single calls.
+var distributions = []struct {
+	name, help string
+	buckets    []float64
+}{
+	{reportSeconds, "How long it took from when the IM service handed a report in until what it made is stored on the bus.", ways},
+	{commandSeconds, "How long it took from when a command was accepted until its outcome is stored on the bus.", ways},
+	{callSeconds, "How long calls of the IM service took that carry out commands.", calls},
+	{sendSeconds, "How long the bus took to store a round.", calls},
+}
+
+var (
+	ways  = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10, 60, 600}
+	calls = []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 10}
+)
+
 // Metric describes one of the bridge's own metrics.
 type Metric struct {
 	Name, Help string
-	Labels     []string
+	// Type is "counter", "gauge" or "histogram".
+	Type   string
+	Labels []string
 }
 
-// Metrics lists them, in the order of the ways of data: names with their
-// prefix. Those that end in "_total" are counters, all others gauges.
+// Metrics lists them, in the order of the ways of data and the histograms
+// behind: names with their prefix.
 func Metrics() []Metric {
 	var out []Metric
 	for _, f := range figures {
-		out = append(out, Metric{Name: "timbridge_" + f.name, Help: f.help, Labels: f.labels})
+		kind := "gauge"
+		if strings.HasSuffix(f.name, "_total") {
+			kind = "counter"
+		}
+		out = append(out, Metric{Name: "timbridge_" + f.name, Help: f.help, Type: kind, Labels: f.labels})
+	}
+	for _, d := range distributions {
+		out = append(out, Metric{Name: "timbridge_" + d.name, Help: d.help, Type: "histogram"})
 	}
 	return out
 }
@@ -141,6 +180,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	gauge("ready", bit(b.Health().Ready))
 	gauge("start_time_seconds", float64(b.started.UnixMilli())/1000)
+	gauge("shards", float64(max(1, b.cfg.Shard.Count)), strconv.FormatUint(uint64(b.cfg.App.SDKAppID), 10), strings.ToLower(busKind(b.cfg)), strconv.Itoa(b.cfg.Shard.Index))
 
 	in := b.ingress.Stats()
 	for _, a := range b.accounts.list {
@@ -191,6 +231,7 @@ func (c *collector) Collect(ch chan<- prometheus.Metric) {
 	count("deadletters_total", e.DeadLetters)
 	count("command_resets_total", e.Resets)
 	count("commands_lost_total", e.Lost)
+	gauge("commands_unread", float64(b.backlog.unread.Load()))
 	gauge("commands_open", float64(e.Open))
 	gauge("commands_open_bytes", float64(e.OpenBytes))
 	gauge("commands_oldest_open_seconds", age(now, e.OldestAccepted, 0))

@@ -68,6 +68,8 @@ func (b *Bridge) Run(ctx context.Context) error {
 	p.start("bus", b.openBus)
 	p.start("bus check", b.probe.run)
 	p.start("relay", b.relay.Run)
+	p.start("latencies", func(ctx context.Context) error { return b.took.run(ctx, b.relay) })
+	p.start("unread commands", b.backlog.run)
 	p.start("snapshots", b.keeper.run)
 	publishing := len(p.stops) // these go on while what the others wrote is published
 	p.start("ingress", b.ingress.Run)

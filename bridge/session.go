@@ -39,7 +39,7 @@ type session struct {
 func newSession(a *account, client tim.Client) *session {
 	s := &session{
 		account: a, client: client, notices: &notices{bell: make(chan struct{}, 1)},
-		take: a.ingress.Handler(a.user), stop: func() {}, unwatch: func() {}, retry: time.NewTimer(time.Hour),
+		take: a.timed(a.ingress.Handler(a.user)), stop: func() {}, unwatch: func() {}, retry: time.NewTimer(time.Hour),
 	}
 	s.retry.Stop()
 	return s

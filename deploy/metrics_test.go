@@ -26,9 +26,14 @@ func goldenMetrics(t *testing.T) map[string][]string {
 		t.Fatal(err)
 	}
 	out := map[string][]string{}
-	line := regexp.MustCompile(`(?m)^(timbridge_\w+)(?:\{([^}]*)\})?`)
+	line := regexp.MustCompile(`(?m)^(timbridge_\w+)(?:\{([^}]*)\})? (\w+)`)
 	for _, m := range line.FindAllStringSubmatch(string(text), -1) {
-		out[m[1]] = strings.FieldsFunc(m[2], func(r rune) bool { return r == ',' })
+		has := strings.FieldsFunc(m[2], func(r rune) bool { return r == ',' })
+		if m[3] != "histogram" {
+			out[m[1]] = has
+			continue
+		}
+		out[m[1]+"_bucket"], out[m[1]+"_sum"], out[m[1]+"_count"] = append(slices.Clone(has), "le"), has, has
 	}
 	if len(out) < 50 {
 		t.Fatalf("the golden list has %d metrics", len(out))

@@ -115,6 +115,7 @@ func (e *Egress) attempt(client tim.Client, l *lane, it *item, retry *backoff) (
 	ctx, cancel := context.WithTimeout(e.end, e.callTimeout(it))
 	v, err := e.call(ctx, client, it)
 	cancel()
+	e.deps.Called(time.Since(began))
 	e.deps.Step("call_returned")
 	if err == nil {
 		return next{verdict: v}, nil

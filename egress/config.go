@@ -97,8 +97,8 @@ func def[T comparable](p *T, value T) {
 	}
 }
 
-// Deps are the parts that egress works with. All but Published, Logger and
-// Step are required.
+// Deps are the parts that egress works with. All but Published, Logger, Step,
+// Called and Finished are required.
 type Deps struct {
 	Journal  Journal
 	App      mapping.App
@@ -115,6 +115,12 @@ type Deps struct {
 	// accepted commands), "started", "call_returned" and "outcome", by the
 	// goroutine that is there, which waits for it; nil for none.
 	Step func(name string)
+	// Called is told how long each call of the IM service took that carries out
+	// a command, Finished the journal position of each accepted command's
+	// outcome, and when the command was accepted. They are called often, from
+	// any goroutine; nil for none.
+	Called   func(took time.Duration)
+	Finished func(outcome uint64, accepted time.Time)
 }
 
 // Journal is what egress needs of the journal.

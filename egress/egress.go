@@ -66,6 +66,12 @@ func New(cfg Config, deps Deps) *Egress {
 	if e.deps.Step == nil {
 		e.deps.Step = func(string) {}
 	}
+	if e.deps.Called == nil {
+		e.deps.Called = func(time.Duration) {}
+	}
+	if e.deps.Finished == nil {
+		e.deps.Finished = func(uint64, time.Time) {}
+	}
 	e.fetcher = newFetcher(cfg.Policy, cfg.MediaMaxBytes, cfg.MediaTimeout)
 	e.media = newMedia(cfg, e.fetcher.get)
 	e.state.rands.salt = salt(deps.Journal.ID())

@@ -326,19 +326,21 @@ func (e *Egress) finish(it *item, v *verdict) error {
 		f.Sent = sentBy(&it.cmd, uint64(it.o.rand))
 	}
 	entries := append([]journal.Entry{entry(journal.KindStarted, f.append(nil))}, public...)
+	var first uint64
 	if facts != nil {
-		_, err = e.append(e.end, at0(f), func() (uint64, error) {
+		first, err = e.append(e.end, at0(f), func() (uint64, error) {
 			if _, err := e.deps.Poster.Post(e.end, facts, entries); err != nil {
 				return 0, err
 			}
 			return entries[0].Position, nil
 		})
 	} else {
-		_, err = e.write(e.end, it.o.attempts > 0, entries, at0(f))
+		first, err = e.write(e.end, it.o.attempts > 0, entries, at0(f))
 	}
 	if err != nil {
 		return err
 	}
+	e.deps.Finished(first+uint64(f.Public), it.o.at)
 	e.deps.Step("outcome")
 	e.count(func(s *Stats) {
 		if v.err == nil || v.err.Code != mapping.CodeAccountBacklog {

@@ -82,6 +82,16 @@ func (e *Egress) finishedMark() []bus.Position {
 	return out
 }
 
+// Reading gives where reading commands stands: the position of the last one
+// that was decided on, for each target that was read.
+func (e *Egress) Reading() []bus.Position {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	at := maps.Clone(e.state.read)
+	maps.Copy(at, e.mark.skipped)
+	return slices.SortedFunc(maps.Values(at), func(a, b bus.Position) int { return cmp.Compare(a.Target, b.Target) })
+}
+
 // keepMark sets the mark again and again.
 func (e *Egress) keepMark() {
 	tick := time.NewTicker(e.cfg.MarkInterval)

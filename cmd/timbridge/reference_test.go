@@ -61,15 +61,11 @@ func metricsPage(*testing.T) string {
 		"Made from the table in `bridge/metrics.go`" + again)
 	b.WriteString("\n| metric | type | labels | what it says |\n|---|---|---|---|\n")
 	for _, m := range bridge.Metrics() {
-		kind := "gauge"
-		if strings.HasSuffix(m.Name, "_total") {
-			kind = "counter"
-		}
 		labels := ""
 		if len(m.Labels) > 0 {
 			labels = "`" + strings.Join(m.Labels, "`, `") + "`"
 		}
-		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, kind, labels, cell(m.Help))
+		fmt.Fprintf(&b, "| `%s` | %s | %s | %s |\n", m.Name, m.Type, labels, cell(m.Help))
 	}
 	b.WriteString("\nThe states of an account (`timbridge_account_state`): ")
 	for i, s := range bridge.AccountStates() {
@@ -85,8 +81,9 @@ func metricsPage(*testing.T) string {
 		"timbridge_journal_free_bytes < 2e9                              # before they do\n" +
 		"timbridge_account_state{state=\"bad_credentials\"} == 1           # a new UserSig is needed\n" +
 		"timbridge_account_state{state=\"kicked_offline\"} == 1            # somebody else uses the account\n" +
-		"rate(timbridge_commands_failed_total{code=\"in_doubt\"}[5m]) > 0  # somebody has to look\n" +
-		"increase(timbridge_gaps_total[1h]) > 0                          # messages could not be read back\n" + "```\n")
+		"timbridge_commands_unread > 0                                   # for long: commands are not taken\n" + "```\n" +
+		"\nA counter begins at 0 with each process, and what a start finds out is counted before anybody looks: `increase` does not see it. " +
+		"[`deploy/prometheus/alerts.yml`](../../deploy/prometheus/alerts.yml) has all alerts, and goes by `timbridge_start_time_seconds` for those.\n")
 	return b.String()
 }
 
