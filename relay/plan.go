@@ -26,10 +26,12 @@ type planBody struct {
 	// Refill says what is still owed to targets that lost their tail. It is
 	// the whole list each time; empty means that nothing is owed.
 	Refill []refill `json:"refill,omitempty"`
-	// Gone are targets that are no more, whose last parts are forgotten.
+	// Gone are targets whose last parts are forgotten: they are no more, or
+	// have lost them.
 	Gone []bus.Target `json:"gone,omitempty"`
-	// Carried are last parts of targets that have had nothing for long,
-	// restated so that their old plan entries need not be kept.
+	// Carried are last parts of targets, restated: those that have had nothing
+	// for long, so that their old plan entries need not be kept, and those that
+	// lost messages, to what they have now.
 	Carried []partBody `json:"carried,omitempty"`
 }
 

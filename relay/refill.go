@@ -3,7 +3,6 @@ package relay
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"math"
 	"slices"
 
@@ -36,9 +35,13 @@ func (r *Relay) verify(ctx context.Context) error {
 	}
 	slices.SortFunc(parts, func(a, b bus.Part) int { return cmp.Compare(a.Target, b.Target) })
 	if len(parts) > 0 {
-		losses, err := r.pub.Verify(ctx, r.journal.ID(), parts)
+		var losses []bus.Loss
+		err := r.patiently(ctx, "verify what was published", func() (err error) {
+			losses, err = r.pub.Verify(ctx, r.journal.ID(), parts)
+			return err
+		})
 		if err != nil {
-			return fmt.Errorf("verify what was published: %w", err)
+			return err
 		}
 		losses = slices.DeleteFunc(losses, func(l bus.Loss) bool { return unsent[l.Target] && !l.Gone })
 		if losses = r.news(losses); len(losses) > 0 {
@@ -51,36 +54,73 @@ func (r *Relay) verify(ctx context.Context) error {
 	return nil
 }
 
-// news leaves out losses that a refill already accounts for: while one is
-// under way, the target's last part of old is still missing.
+// news leaves out losses that a refill already accounts for.
 func (r *Relay) news(losses []bus.Loss) []bus.Loss {
-	owed := r.owed()
+	cur := r.current()
 	return slices.DeleteFunc(losses, func(l bus.Loss) bool {
-		return slices.ContainsFunc(owed, func(f refill) bool { return f.Target == l.Target && f.After <= l.After })
+		return !l.Gone && owes(cur.Refill, refillOf(l, cur.Through))
 	})
 }
 
-// owe journals that targets lost their tail.
+// refillOf is what is owed for a loss.
+func refillOf(l bus.Loss, through uint64) refill {
+	if l.Until == 0 {
+		l.Until = through
+	}
+	return refill{Target: l.Target, After: l.After, Until: l.Until}
+}
+
+// owes says that a refill is part of another one.
+func owes(all []refill, f refill) bool {
+	return slices.ContainsFunc(all, func(o refill) bool {
+		return o.Target == f.Target && o.After <= f.After && o.Until >= f.Until
+	})
+}
+
+// owe journals that targets lost messages.
 func (r *Relay) owe(ctx context.Context, cur planBody, losses []bus.Loss) error {
-	next := planBody{Through: cur.Through, Refill: slices.Clone(cur.Refill), Refused: cur.Refused}
+	next := planBody{Through: cur.Through, Refused: cur.Refused}
+	lost := map[bus.Target]uint64{} // the last of what they have before a gap
+	for _, l := range losses {
+		r.log.Error("a target of the bus lost what it had stored; it is sent again from the journal",
+			"target", l.Target, "after_position", l.After, "until_position", l.Until)
+		if f := refillOf(l, cur.Through); f.After < f.Until {
+			next.Refill = append(next.Refill, f)
+		}
+		known := has(lost, l.Target)
+		if lost[l.Target] = max(lost[l.Target], l.After); known {
+			continue // the second of two gaps
+		}
+		// From now on what the target has at its end stands for all that it has.
+		next.Gone = append(next.Gone, l.Target)
+		if l.Last != nil && !l.Gone {
+			next.Carried = append(next.Carried, partOf(*l.Last))
+		}
+	}
+	owed := slices.Clone(cur.Refill)
 	if !r.isStored() {
 		// The current plan is amended: what the lost targets get of it comes
 		// after what they lost, so it is owed as well.
 		next.Amends = true
-		next.Carried = cur.Carried
+		for _, p := range cur.Carried {
+			if !has(lost, p.Target) {
+				next.Carried = append(next.Carried, p)
+			}
+		}
 		for _, p := range cur.Parts {
-			if !slices.ContainsFunc(losses, func(l bus.Loss) bool { return l.Target == p.Target }) {
+			switch {
+			case !has(lost, p.Target):
 				next.Parts = append(next.Parts, p)
+			case p.last() < lost[p.Target]:
+				// It goes behind messages that were there when it was found to
+				// be lost, and of which some are lost now in their turn.
+				owed = append(owed, refill{Target: p.Target, After: p.Runs[0][0] - 1, Until: p.last()})
 			}
 		}
 	}
-	for _, l := range losses {
-		r.log.Error("a target of the bus lost what it had stored; it is sent again from the journal",
-			"target", l.Target, "after_position", l.After)
-		next.Refill = slices.DeleteFunc(next.Refill, func(f refill) bool { return f.Target == l.Target })
-		next.Refill = append(next.Refill, refill{Target: l.Target, After: l.After, Until: cur.Through})
-		if l.Gone {
-			next.Gone = append(next.Gone, l.Target)
+	for _, f := range owed {
+		if !owes(next.Refill, f) {
+			next.Refill = append(next.Refill, f)
 		}
 	}
 	r.places = nil
@@ -97,6 +137,11 @@ func (r *Relay) owe(ctx context.Context, cur planBody, losses []bus.Loss) error 
 	r.mu.Unlock()
 	r.publish()
 	return nil
+}
+
+func has(lost map[bus.Target]uint64, t bus.Target) bool {
+	_, ok := lost[t]
+	return ok
 }
 
 // refill pays all that is owed its next messages, in the order of the journal,
@@ -123,9 +168,9 @@ func (r *Relay) refill(ctx context.Context, owed []refill) error {
 	}
 	body := planBody{Through: r.current().Through}
 	if len(next.messages) > 0 {
-		plan, err := r.pub.Plan(ctx, next.messages)
+		plan, err := r.plan(ctx, "plan a refill", next.messages)
 		if err != nil {
-			return fmt.Errorf("plan a refill: %w", err)
+			return err
 		}
 		for _, p := range plan.Parts {
 			body.Parts = append(body.Parts, partOf(p))

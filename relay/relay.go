@@ -8,18 +8,16 @@
 // target has its part. Only then comes the next round, whose plan is thereby
 // the proof that the one before it is stored: there is no other bookkeeping.
 //
-// After a start and after every reconnect each target is asked for the last
-// part it was given. A target that no longer has it lost its tail; what
-// followed the last message still there is sent to it again, by plans that
-// say what is still owed.
+// After a start, after every reconnect, and when the bus says that a target is
+// not what it was, each target is asked for the last part it was given. A
+// target that no longer has it lost its tail; what followed the last message
+// still there is sent to it again, by plans that say what is still owed.
 package relay
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -41,6 +39,9 @@ type Config struct {
 	// BackoffMin (50 ms) and BackoffMax (5 s) bound the wait after a failed
 	// attempt; it doubles, with jitter.
 	BackoffMin, BackoffMax time.Duration
+	// Slow (1 s) is how long the bus may take for one thing before publishing
+	// counts as standing still.
+	Slow time.Duration
 }
 
 func (c Config) withDefaults() Config {
@@ -58,6 +59,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.BackoffMax <= 0 {
 		c.BackoffMax = 5 * time.Second
+	}
+	if c.Slow <= 0 {
+		c.Slow = time.Second
 	}
 	return c
 }
@@ -102,8 +106,9 @@ type Stats struct {
 	// Position is the journal position through which everything public is
 	// stored; Lag is how many entries the journal is ahead of it.
 	Position, Lag uint64
-	// Trouble is why publishing stands still now, empty while it does not,
-	// and Since the time it began.
+	// Trouble is why publishing stands still now, empty while it does not, and
+	// Since the time it began. A bus that takes long and says nothing of why
+	// sets Since alone at first.
 	Trouble string
 	Since   time.Time
 }
@@ -136,6 +141,8 @@ type Relay struct {
 	// What follows belongs to Run's goroutine.
 	verified bool
 	look     bool
+	pending  *round        // read, and not planned yet
+	doubts   int           // how often in a row the bus asked to verify first
 	messages []bus.Message // of the current plan, nil until read
 	places   *places       // of what is owed, nil until read
 	failures int
@@ -290,6 +297,11 @@ func (r *Relay) Run(ctx context.Context) error {
 			return nil
 		case errors.As(err, &f):
 			return f.err
+		case errors.Is(err, bus.ErrVerify):
+			r.verified = false
+			if r.doubts++; r.doubts > 1 { // it was verified, and is in doubt again
+				r.wait(ctx, err)
+			}
 		case err != nil:
 			r.wait(ctx, err)
 		default:
@@ -316,6 +328,9 @@ func (r *Relay) work(ctx context.Context, rounds <-chan round) error {
 	if owed := r.owed(); len(owed) > 0 {
 		return r.refill(ctx, owed)
 	}
+	if r.pending != nil {
+		return r.begin(ctx)
+	}
 	select {
 	case <-ctx.Done():
 		return nil
@@ -329,7 +344,8 @@ func (r *Relay) work(ctx context.Context, rounds <-chan round) error {
 		if next.err != nil {
 			return fatal("read the journal: %w", next.err)
 		}
-		return r.begin(ctx, next)
+		r.pending = &next
+		return r.begin(ctx)
 	}
 }
 
@@ -386,48 +402,9 @@ func (r *Relay) count() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stored = true
+	r.doubts = 0
 	r.stats.Rounds++
 	for _, m := range r.messages {
 		r.stats.Published[m.Stream]++
 	}
-}
-
-// wait tells the trouble, once when it changes and every half minute, and
-// waits before the next attempt; a reconnect ends the wait.
-func (r *Relay) wait(ctx context.Context, err error) {
-	r.failures++
-	text := err.Error()
-	r.mu.Lock()
-	r.stats.Retries++
-	if r.stats.Trouble == "" {
-		r.stats.Since = time.Now()
-	}
-	changed := r.stats.Trouble != text
-	r.stats.Trouble = text
-	r.mu.Unlock()
-	if changed && (r.logged.IsZero() || time.Since(r.logged) > time.Second) || time.Since(r.logged) > 30*time.Second {
-		r.logged = time.Now()
-		r.log.Warn("publishing waits for the bus", "error", err, "attempt", r.failures)
-	}
-	d := min(float64(r.cfg.BackoffMax), float64(r.cfg.BackoffMin)*math.Pow(2, float64(min(r.failures-1, 20))))
-	t := time.NewTimer(time.Duration(d * (0.5 + rand.Float64()/2)))
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	case <-r.pub.Reconnected():
-		r.verified = false
-	}
-}
-
-func (r *Relay) recovered() {
-	if r.failures == 0 {
-		return
-	}
-	r.failures, r.logged = 0, time.Time{}
-	r.mu.Lock()
-	since := r.stats.Since
-	r.stats.Trouble, r.stats.Since = "", time.Time{}
-	r.mu.Unlock()
-	r.log.Info("publishing goes on", "stood_still", time.Since(since).Round(time.Millisecond))
 }

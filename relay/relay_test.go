@@ -55,6 +55,7 @@ func (h *house) open() {
 // before and what the journal holds after it.
 func (h *house) start(from *relay.Relay) {
 	h.t.Helper()
+	h.bus.process()
 	r := relay.New(relay.Config{RoundMessages: 7, BackoffMin: time.Microsecond, BackoffMax: 50 * time.Microsecond},
 		relay.Deps{Journal: h.journal, Publisher: h.bus})
 	after := uint64(0)

@@ -12,25 +12,33 @@ import (
 	"github.com/timbridge/timbridge/mapping"
 )
 
-// begin plans a round; it does not return to the loop before the plan is
-// journaled, since the round would be lost to it otherwise.
-func (r *Relay) begin(ctx context.Context, next round) error {
-	for {
-		plan, err := r.pub.Plan(ctx, next.messages)
-		if err == nil {
-			body := planBody{Through: next.through, Carried: r.carried()}
-			for _, p := range plan.Parts {
-				body.Parts = append(body.Parts, partOf(p))
-			}
-			// Sending is left to the loop: it verifies first, should the
-			// connection have been made anew meanwhile.
-			return r.write(ctx, body, next.messages)
-		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		r.wait(ctx, fmt.Errorf("plan a round: %w", err))
+// begin plans the pending round, which stays so until its plan is journaled.
+// Sending is left to the loop: it verifies first, should the connection have
+// been made anew meanwhile.
+func (r *Relay) begin(ctx context.Context) error {
+	next := r.pending
+	plan, err := r.plan(ctx, "plan a round", next.messages)
+	if err != nil {
+		return err
 	}
+	body := planBody{Through: next.through, Carried: r.carried()}
+	for _, p := range plan.Parts {
+		body.Parts = append(body.Parts, partOf(p))
+	}
+	if err := r.write(ctx, body, next.messages); err != nil {
+		return err
+	}
+	r.pending = nil
+	return nil
+}
+
+// plan has the bus plan messages.
+func (r *Relay) plan(ctx context.Context, doing string, messages []bus.Message) (plan bus.Plan, err error) {
+	err = r.patiently(ctx, doing, func() (err error) {
+		plan, err = r.pub.Plan(ctx, messages)
+		return err
+	})
+	return plan, err
 }
 
 // write journals a plan and makes it the current one.
@@ -88,12 +96,12 @@ func (r *Relay) send(ctx context.Context) error {
 		}
 		look := r.look
 		r.look = true
-		if err := r.pub.Send(ctx, plan, messages, look); err != nil {
+		if err := r.patiently(ctx, "send a round", func() error { return r.pub.Send(ctx, plan, messages, look) }); err != nil {
 			var refused *bus.RefusedError
 			if errors.As(err, &refused) {
 				return r.refuse(ctx, *cur, refused)
 			}
-			return fmt.Errorf("send a round: %w", err)
+			return err
 		}
 	}
 	r.count()

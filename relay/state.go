@@ -37,14 +37,7 @@ func (s *state) apply(position uint64, next planBody) {
 		return
 	}
 	s.applied = position
-	if s.current != nil && next.Amends {
-		for _, t := range next.Gone {
-			delete(s.done, t)
-		}
-		s.current, s.position = &next, position
-		return
-	}
-	if s.current != nil {
+	if s.current != nil && !next.Amends {
 		for _, p := range s.current.Parts {
 			s.done[p.Target] = placed{Position: s.position, Part: p}
 		}
