@@ -54,6 +54,7 @@ type Bus struct {
 	reconnected chan struct{}
 	away        atomic.Bool // no broker answers, which has been said
 	said        said
+	sendersTime atomic.Bool // commands with their senders' time were met, which has been said
 
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc

@@ -156,7 +156,11 @@ func (c *conn) raw(ctx context.Context, req protocol.Message) ([]byte, error) {
 
 // metadata asks what the cluster knows of topics.
 func (c *conn) metadata(ctx context.Context, topics ...string) ([]topicMeta, error) {
-	body, err := c.raw(ctx, &metadataRequest{client: c.cfg.ClientID, topics: topics})
+	return c.describe(ctx, &metadataRequest{client: c.cfg.ClientID, topics: topics})
+}
+
+func (c *conn) describe(ctx context.Context, req *metadataRequest) ([]topicMeta, error) {
+	body, err := c.raw(ctx, req)
 	if err != nil {
 		return nil, err
 	}

@@ -46,10 +46,7 @@ func (b *Bus) Durability(ctx context.Context) Durability {
 
 // durable asks for every topic's.
 func (b *Bus) durable(ctx context.Context) ([]durable, error) {
-	names := make([]string, len(b.routes))
-	for i := range b.routes {
-		names[i] = b.routes[i].Name
-	}
+	names := b.topicNames()
 	if err := b.learn(ctx, names...); err != nil {
 		return nil, err
 	}

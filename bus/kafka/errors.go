@@ -101,6 +101,8 @@ type AccessError struct {
 	// Resource what it was asked of: `topic "tim.events"`.
 	Operation, Resource string
 	Err                 error
+
+	of string // the topic that cannot be used for it, where it is not Resource
 }
 
 func (e *AccessError) Error() string {
@@ -143,6 +145,7 @@ var (
 	errNoLeader = errors.New("the partition has no leader that is known")
 	errNoAnswer = errors.New("no answer in time")
 	errNoTopic  = errors.New("the topic is missing")
+	errThin     = errors.New("too few replicas are in sync")
 	// errMoved says that a partition is not what it was when it was last looked at.
 	errMoved = errors.New("the partition has moved, or was made anew")
 )

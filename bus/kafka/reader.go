@@ -255,6 +255,9 @@ func (r *reader) emit(ctx context.Context, rec record) error {
 	if rec.bad != nil {
 		r.b.log.Error("what is stored cannot be read, and is passed over", "target", r.target(), "from", r.next, "to", rec.offset, "error", rec.bad)
 	}
+	if rec.sendersTime && r.topic == r.b.cfg.Commands.Name && !r.b.sendersTime.Swap(true) {
+		r.b.log.Warn("there are commands whose age their senders say: they were stored while their topic had "+configTimestamp+"=CreateTime", "target", r.target(), "offset", rec.offset)
+	}
 	it := item{digest: rec.digest(r.topic), record: rec.own(), r: r}
 	it.orig = it.original(r.topic)
 	r.waiting.Add(1)

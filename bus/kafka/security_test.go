@@ -310,22 +310,22 @@ func TestApacheWaysIn(t *testing.T) {
 		{"no client certificate where one is asked for", mutual, ca, nil, new(*AuthError), []string{"client certificate"}},
 		{"a certificate of an unknown authority", encrypted, &bus.TLS{CAFile: s.otherCA}, nil, new(*CertificateError), []string{"certificate authority"}},
 	})
-	t.Run("rights", func(t *testing.T) { rights(t, p, plain) })
+	t.Run("rights", func(t *testing.T) { oneByOne(t, p, plain) })
 }
 
-// rights takes what bob may do from nothing to everything, and looks at what is
+// oneByOne takes what bob may do from nothing to everything, and looks at what is
 // said on the way.
-func rights(t *testing.T, p *apache, addr string) {
+func oneByOne(t *testing.T, p *apache, addr string) {
 	cfg := testConfig(t, addr)
 	cfg.SASL = &SASLConfig{"PLAIN", "bob", "bob-pw"}
 	cfg.Manage = bus.ManageCheck
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	// comes waits until do says that an operation is not allowed, or until it
 	// succeeds: rights spread through the brokers in their own time.
 	comes := func(do func() error, operation, resource string) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(50 * time.Millisecond) {
 			err := do()
 			var access *AccessError
 			if err == nil && operation == "" || errors.As(err, &access) && access.Operation == operation && access.Resource == resource {
@@ -347,14 +347,19 @@ func rights(t *testing.T, p *apache, addr string) {
 	allow(t, p, kmsg.ACLResourceTypeTopic, "tim.", kmsg.ACLOperationDescribeConfigs)
 	comes(open, "", "")
 	defer func() { _ = b.Close() }()
-	comes(func() error { return b.SetMark(ctx, []bus.Position{{Target: "tim.commands/0", Offset: 1}}) }, "Read", `group "timbridge-0"`)
+	check := func() error { return b.Check(ctx) }
+	comes(check, "Read", `topic "tim.events"`)
+	mark := func() error { return b.SetMark(ctx, []bus.Position{{Target: "tim.commands/0", Offset: 1}}) }
+	comes(mark, "Read", `group "timbridge-0"`)
 	var plan bus.Plan
 	next := func() (err error) {
 		plan, err = b.Plan(ctx, ours(1, 3))
 		return err
 	}
 	comes(next, "Read", `topic "tim.events"`)
-	allow(t, p, kmsg.ACLResourceTypeTopic, "tim.", kmsg.ACLOperationRead)
+	for _, name := range []string{"tim.events", "tim.outcomes", "tim.deadletters"} {
+		allow(t, p, kmsg.ACLResourceTypeTopic, name, kmsg.ACLOperationRead)
+	}
 	comes(next, "IdempotentWrite", "the cluster")
 	// A right to write any topic is one to have a producer id.
 	allow(t, p, kmsg.ACLResourceTypeTopic, "other.", kmsg.ACLOperationWrite)
@@ -366,8 +371,32 @@ func rights(t *testing.T, p *apache, addr string) {
 	}
 	send := func() error { return b.Send(ctx, plan, ours(1, 3), true) }
 	comes(send, "Write", `topic "tim.events"`)
-	allow(t, p, kmsg.ACLResourceTypeTopic, "tim.", kmsg.ACLOperationWrite)
+	comes(check, "Write", `topic "tim.events"`)
+	for _, name := range []string{"tim.events", "tim.outcomes", "tim.deadletters"} {
+		allow(t, p, kmsg.ACLResourceTypeTopic, name, kmsg.ACLOperationWrite)
+	}
 	comes(send, "", "")
+	// Its own rights on the commands are to read them, which is found out
+	// without reading, and by reading.
+	comes(check, "Read", `topic "tim.commands"`)
+	if err := check(); !errors.As(err, &target) || target.Target != "tim.commands" {
+		t.Errorf("%v is no TargetError of the commands", err)
+	}
+	r := commandsOf(t, b)
+	comes(b.readers.unread, "Read", `topic "tim.commands"`)
+	publishCommands(t, mustOpen(t, testConfig(t, p.addr())), 0, 2)
+	allow(t, p, kmsg.ACLResourceTypeTopic, "tim.commands", kmsg.ACLOperationRead)
+	for last := ""; last != "c-1"; { // after those of the ways in
+		ids, resets := readIDs(t, r, 1)
+		if last = ids[0]; len(resets) != 0 {
+			t.Errorf("resets %+v", resets)
+		}
+	}
+	comes(b.readers.unread, "", "")
+	comes(check, "Read", `group "timbridge-0"`)
+	allow(t, p, kmsg.ACLResourceTypeGroup, "timbridge-", kmsg.ACLOperationRead)
+	comes(mark, "", "")
+	comes(check, "", "")
 }
 
 // allow gives bob a right, on everything whose name begins so.

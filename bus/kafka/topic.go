@@ -20,6 +20,7 @@ type topic struct {
 	partitions []partitionMeta
 	numbers    []int // of the partitions, as balancers want them
 	maxMessage int   // bytes of a batch; 0 is not known
+	minInSync  int   // replicas that must have a batch; 0 is not known
 }
 
 func (t *topic) incarnation() string { return fmt.Sprintf("%x", t.id[:]) }
@@ -66,7 +67,7 @@ func (b *Bus) learn(ctx context.Context, names ...string) error {
 			t.numbers = append(t.numbers, i)
 		}
 		if old := b.topics[m.name]; old != nil {
-			t.maxMessage = old.maxMessage
+			t.maxMessage, t.minInSync = old.maxMessage, old.minInSync
 			moved = moved || old.id != t.id || slices.ContainsFunc(t.numbers[:min(len(t.numbers), len(old.numbers))], func(i int) bool {
 				return old.partitions[i].epoch != t.partitions[i].epoch
 			})
@@ -157,10 +158,7 @@ func wanted(r *route) map[string]string {
 
 // ensure creates the topics, or checks them, as the configuration says.
 func (b *Bus) ensure(ctx context.Context, manage bus.Manage) error {
-	names := make([]string, len(b.routes))
-	for i := range b.routes {
-		names[i] = b.routes[i].Name
-	}
+	names := b.topicNames()
 	err := b.learn(ctx, names...)
 	if err != nil && !errors.Is(err, errNoTopic) {
 		return err
@@ -242,8 +240,16 @@ func differences(r *route, t *topic, configs map[string]string) []Difference {
 		}
 	}
 	diff(settingPartitions, strconv.Itoa(len(t.partitions)), strconv.Itoa(r.Partitions))
-	if len(t.partitions) > 0 {
-		diff(settingReplication, strconv.Itoa(t.partitions[0].replicas), strconv.Itoa(r.Replication))
+	for i, p := range t.partitions {
+		if p.replicas == r.Replication {
+			continue
+		}
+		have := strconv.Itoa(p.replicas)
+		if i > 0 { // what nobody sees who looks at the first alone
+			have += fmt.Sprintf(" (partition %d)", i)
+		}
+		diff(settingReplication, have, strconv.Itoa(r.Replication))
+		break
 	}
 	want := wanted(r)
 	names := make([]string, 0, len(want))
@@ -252,9 +258,11 @@ func differences(r *route, t *topic, configs map[string]string) []Difference {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if have, ok := configs[name]; ok {
-			diff(name, have, want[name])
+		have, ok := configs[name]
+		if !ok {
+			have = "not told by the brokers"
 		}
+		diff(name, have, want[name])
 	}
 	return ds
 }
@@ -296,9 +304,7 @@ func (b *Bus) create(ctx context.Context, missing []*route) error {
 func (b *Bus) describe(ctx context.Context, names []string) (map[string]map[string]string, error) {
 	out, err := b.settings(ctx, names, configRetention, configRetentionBytes, configMaxMessage, configMinInSync, configTimestamp, configCleanup)
 	for name, configs := range out {
-		if n, err := strconv.Atoi(configs[configMaxMessage]); err == nil {
-			b.setMaxMessage(name, n)
-		}
+		b.setLimits(name, configs)
 	}
 	return out, err
 }
@@ -334,12 +340,18 @@ func (b *Bus) settings(ctx context.Context, names []string, settings ...string) 
 	return out, nil
 }
 
-func (b *Bus) setMaxMessage(name string, n int) {
+// setLimits remembers of a topic's settings what publishing has to know.
+func (b *Bus) setLimits(name string, configs map[string]string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if t := b.topics[name]; t != nil {
 		next := *t
-		next.maxMessage = n
+		if n, err := strconv.Atoi(configs[configMaxMessage]); err == nil {
+			next.maxMessage = n
+		}
+		if n, err := strconv.Atoi(configs[configMinInSync]); err == nil {
+			next.minInSync = n
+		}
 		b.topics[name] = &next
 	}
 }

@@ -224,6 +224,7 @@ func (r *rawAnswer) ApiKey() protocol.ApiKey { return r.key }
 type metadataRequest struct {
 	client string
 	topics []string
+	rights bool // ask for those too
 }
 
 // ApiKey is Metadata's.
@@ -242,7 +243,11 @@ func (r *metadataRequest) RawExchange(rw io.ReadWriter) (protocol.Message, error
 		e.tags()
 	}
 	e.int8(0) // create nothing
-	e.int8(0)
+	if r.rights {
+		e.int8(1)
+	} else {
+		e.int8(0)
+	}
 	e.tags()
 	body, err := exchange(rw, protocol.Metadata, metadataVersion, r.client, e.b)
 	if err != nil {
@@ -257,6 +262,7 @@ type topicMeta struct {
 	name       string
 	id         topicID
 	partitions []partitionMeta // by their number
+	rights     rights
 }
 
 type partitionMeta struct {
@@ -307,7 +313,7 @@ func decodeMetadata(body []byte) ([]topicMeta, error) {
 			}
 			t.partitions[i] = p
 		}
-		d.int32()
+		t.rights = rights(d.int32())
 		d.tags()
 		if d.err != nil {
 			break
