@@ -30,6 +30,8 @@ type BusHealth struct {
 
 // JournalHealth is whether the journal takes reports and commands.
 type JournalHealth struct {
+	// ID is the journal's UUID: it tells one bridge from another.
+	ID   string `json:"id"`
 	Full bool   `json:"full"`
 	Last uint64 `json:"last_position"`
 }
@@ -125,7 +127,7 @@ func (b *Bridge) Health() Health {
 		reason("commands are not taken: " + trouble)
 	}
 	stats := b.journal.Stats()
-	h.Journal = JournalHealth{Full: stats.Full, Last: b.journal.Last()}
+	h.Journal = JournalHealth{ID: b.journal.ID(), Full: stats.Full, Last: b.journal.Last()}
 	if stats.Full {
 		reason("the journal's volume is full: reports and commands have stopped until there is room")
 	}

@@ -57,6 +57,10 @@ func natsConfig(cfg *config.Config, serve bool) (nats.Config, error) {
 	}
 	c.Token = token
 	if serve {
+		// The server says of a folder that it may not use that it is none.
+		if err := CheckAccess(filepath.Join(cfg.DataDir, "nats")); err != nil {
+			return c, fmt.Errorf("the bus's folder: %w", err)
+		}
 		c.Embedded = &nats.EmbeddedConfig{
 			Dir: filepath.Join(cfg.DataDir, "nats"), Host: host, Port: number, Token: token,
 			// On a small volume the journal's mark says how much room is enough.

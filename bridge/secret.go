@@ -19,6 +19,13 @@ const (
 	imTokenFile = "im.token"
 )
 
+// SecretError says that a file of the data directory holds no secret, or not all of it.
+type SecretError struct{ Path string }
+
+func (e *SecretError) Error() string {
+	return e.Path + " holds no secret; remove the file to have a new one made"
+}
+
 // ReadOrMakeSecret returns the content of a file of the data directory; where
 // there is none it makes one at random, 32 bytes in hex. Of several processes
 // that make it at once, all get the same.
@@ -69,7 +76,7 @@ func ReadSecret(dir, name string) (string, error) {
 	}
 	secret := strings.TrimSpace(string(b))
 	if len(secret) < 16 {
-		return "", fmt.Errorf("%s holds no secret; remove the file to have a new one made", path)
+		return "", &SecretError{Path: path}
 	}
 	return secret, nil
 }

@@ -59,6 +59,20 @@ type SnapshotReport struct {
 	Err      error // a *CorruptError when it is damaged
 }
 
+// ReadID returns the UUID of the journal in a directory, as the file of that
+// name has it, without reading anything else. fsys nil is the operating
+// system's. Without such a file the error is [ErrNotFound].
+func ReadID(dir string, fsys FS) (string, error) {
+	if fsys == nil {
+		fsys = OS{}
+	}
+	id, ok := readID(fsys, dir)
+	if !ok {
+		return "", fmt.Errorf("%w: %s", ErrNotFound, dir)
+	}
+	return id.String(), nil
+}
+
 // Inspect reads everything in a journal's directory and changes nothing. It may
 // be used while the journal is open. fsys nil is the operating system's.
 func Inspect(dir string, fsys FS) (Report, error) {

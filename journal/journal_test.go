@@ -88,6 +88,12 @@ func TestAppendAndRead(t *testing.T) {
 	}
 	must(t, j.Close())
 	must(t, j.Close())
+	if got, err := journal.ReadID(dir, f); err != nil || got != id {
+		t.Errorf("the id as it is read alone: %s, %v", got, err)
+	}
+	if _, err := journal.ReadID(t.TempDir(), nil); !errors.Is(err, journal.ErrNotFound) {
+		t.Errorf("the id of no journal: %v", err)
+	}
 }
 
 func TestKind(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -56,8 +57,9 @@ type doctor struct {
 	*env
 	cfg *config.Config
 	// journal is what was found in it; running says that a bridge has it open.
-	journal *journal.Report
-	running bool
+	journal    journal.Report
+	journalErr error
+	running    bool
 
 	failed, warned int
 }
@@ -138,38 +140,57 @@ func (d *doctor) sum() error {
 }
 
 func (d *doctor) disk(context.Context) []finding {
-	dir, high := d.cfg.DataDir, d.cfg.Journal.HighWater
+	dir := d.cfg.DataDir
 	here := finding{Check: "data directory", Verdict: pass, Detail: dir, Setting: "data_dir"}
+	d.journal, d.journalErr = journal.Inspect(bridge.JournalDir(d.cfg), nil)
+	d.running = d.journalErr == nil && d.journal.Locked
 	info, err := os.Stat(dir)
+	if !d.running { // a bridge that runs shows that it can
+		if denied := bridge.CheckAccess(dir); denied != nil {
+			here.Verdict, here.Detail, here.Next = fail, denied.Error(), storageHint(denied)
+			return []finding{here}
+		}
+	}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		here.Detail += " is not there yet; the first run makes it"
-		return []finding{here}
 	case err != nil:
-		here.Verdict, here.Detail, here.Next = fail, err.Error(), "give the bridge's user access, or set another folder"
-		return []finding{here}
-	case !info.IsDir():
-		here.Verdict, here.Detail, here.Next = fail, dir+" is no folder", "move it away, or set another folder"
+		here.Verdict, here.Detail, here.Next = fail, err.Error(), storageHint(err)
 		return []finding{here}
 	case info.Mode().Perm()&0o077 != 0:
 		here.Verdict, here.Next = warn, "chmod 700 "+dir
 		here.Detail = fmt.Sprintf("%s has mode %o: others can read message texts", dir, info.Mode().Perm())
 	}
-	space := finding{Check: "disk space", Setting: "journal.high_water"}
+	out := []finding{here, d.space(dir)}
+	if err := bridge.CheckSecrets(d.cfg); err != nil {
+		_, next := judge(err)
+		out = append(out, finding{Check: "secrets", Verdict: fail, Detail: err.Error(), Setting: "data_dir", Next: next})
+	}
+	return out
+}
+
+// space says whether there is enough of it, on the volume that a folder is or will be on.
+func (d *doctor) space(dir string) finding {
+	high := d.cfg.Journal.HighWater
+	f := finding{Check: "disk space", Setting: "journal.high_water"}
 	free, err := journal.OS{}.Free(dir)
+	for errors.Is(err, fs.ErrNotExist) && filepath.Dir(dir) != dir {
+		dir = filepath.Dir(dir)
+		free, err = journal.OS{}.Free(dir)
+	}
 	switch {
 	case err != nil:
-		space.Verdict, space.Detail = warn, err.Error()
+		f.Verdict, f.Detail = warn, err.Error()
 	case free < int64(high):
-		space.Verdict, space.Next = fail, "make room on the volume"
-		space.Detail = fmt.Sprintf("%s free: below %s reports and commands stop", size(free), high)
+		f.Verdict, f.Next = fail, "make room on the volume, or set journal.high_water lower"
+		f.Detail = fmt.Sprintf("%s free: below %s reports and commands stop", size(free), high)
 	case free < 4*int64(high):
-		space.Verdict, space.Next = warn, "make room on the volume before it runs out"
-		space.Detail = fmt.Sprintf("%s free; below %s reports and commands stop", size(free), high)
+		f.Verdict, f.Next = warn, "make room on the volume before it runs out"
+		f.Detail = fmt.Sprintf("%s free; below %s reports and commands stop", size(free), high)
 	default:
-		space.Verdict, space.Detail = pass, size(free)+" free"
+		f.Verdict, f.Detail = pass, size(free)+" free"
 	}
-	return []finding{here, space}
+	return f
 }
 
 // size is a number of bytes for people.
@@ -187,16 +208,16 @@ func size(n int64) string {
 
 func (d *doctor) readJournal(context.Context) []finding {
 	f := finding{Check: "journal", Verdict: pass}
-	r, err := journal.Inspect(bridge.JournalDir(d.cfg), nil)
+	r, err := d.journal, d.journalErr
 	switch {
 	case errors.Is(err, journal.ErrNotFound):
 		f.Detail = "there is none yet; the first run makes it"
 		return []finding{f}
 	case err != nil:
-		f.Verdict, f.Detail, f.Next = fail, err.Error(), "timbridge journal inspect"
+		_, next := judge(err)
+		f.Verdict, f.Detail, f.Next = fail, err.Error(), next
 		return []finding{f}
 	}
-	d.journal, d.running = &r, r.Locked
 	f.Detail = fmt.Sprintf("%d entries, %s", r.Entries, size(r.Bytes))
 	if !r.OK() {
 		f.Verdict, f.Detail = fail, f.Detail+", and it is damaged"
@@ -221,7 +242,11 @@ func (d *doctor) ports(ctx context.Context) []finding {
 		var lc net.ListenConfig
 		l, err := lc.Listen(ctx, "tcp", address)
 		if err != nil {
-			out = append(out, finding{Check: "port", Verdict: fail, Detail: fmt.Sprintf("%s (%s): %v", address, setting, err), Setting: setting,
+			whose := ""
+			if h, err := d.askReady(ctx); setting == "http.listen" && err == nil && h.Journal.ID != "" {
+				whose = "; another bridge is there, with the journal " + h.Journal.ID
+			}
+			out = append(out, finding{Check: "port", Verdict: fail, Detail: fmt.Sprintf("%s (%s): %v%s", address, setting, err, whose), Setting: setting,
 				Next: "end what listens there, or set " + setting + " to another address"})
 			return
 		}
@@ -248,9 +273,10 @@ const doctorWait = 5 * time.Second
 
 // bridge asks the bridge itself whether it is ready, where it runs.
 func (d *doctor) bridge(ctx context.Context) []finding {
-	f := finding{Check: "bridge", Verdict: pass, Detail: "does not run now", Setting: "http.listen"}
+	f := finding{Check: "bridge", Verdict: pass, Setting: "http.listen"}
 	switch {
 	case !d.running:
+		f.Verdict, f.Detail, f.Next = warn, "does not run now"+d.inside(), "timbridge run"
 		return []finding{f}
 	case d.cfg.HTTP.Listen == "off":
 		f.Detail = "runs; http.listen is off, so it cannot be asked whether it is ready"
@@ -261,12 +287,33 @@ func (d *doctor) bridge(ctx context.Context) []finding {
 	case err != nil:
 		f.Verdict, f.Detail = fail, "runs, and does not answer: "+err.Error()
 		f.Next = "is it another bridge's address? its log says more"
+	case h.Journal.ID != "" && d.journal.ID != "" && h.Journal.ID != d.journal.ID:
+		f.Verdict, f.Detail = fail, "runs, but "+d.cfg.HTTP.Listen+" is another bridge's, with the journal "+h.Journal.ID
+		f.Next = "set http.listen to another address"
 	case h.Ready:
 		f.Detail = "runs and is ready"
 	default:
 		f.Verdict, f.Detail, f.Next = fail, "runs and is not ready: "+strings.Join(h.Reasons, "; "), "it goes on by itself when what is away is back"
+		if h.Journal.Full {
+			f.Next = "make room on the volume, or set journal.high_water lower; it goes on by itself then"
+		}
 	}
 	return []finding{f}
+}
+
+// inside names what runs in the bridge's process, and so cannot be asked without it.
+func (d *doctor) inside() string {
+	var parts []string
+	if d.cfg.App.Driver.URL == "" {
+		parts = append(parts, "the IM service")
+	}
+	if bridge.BusEmbedded(d.cfg) {
+		parts = append(parts, "the bus")
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return ", nor does what is inside it: " + strings.Join(parts, ", ")
 }
 
 func (d *doctor) askReady(ctx context.Context) (h bridge.Health, err error) {
@@ -286,7 +333,7 @@ func (d *doctor) askReady(ctx context.Context) (h bridge.Health, err error) {
 
 func (d *doctor) im(ctx context.Context) []finding {
 	if d.cfg.App.Driver.URL == "" && !d.running {
-		return []finding{{Check: "IM service", Verdict: pass, Detail: "runs inside the bridge, which does not run now"}}
+		return nil // said of the bridge
 	}
 	driver, key, err := bridge.OpenDriver(d.cfg, hclog.NewNullLogger())
 	if err != nil {
@@ -333,7 +380,7 @@ func (d *doctor) userSig(a config.Account, key string) finding {
 
 func (d *doctor) bus(ctx context.Context) []finding {
 	if bridge.BusEmbedded(d.cfg) && !d.running {
-		return []finding{{Check: "bus", Verdict: pass, Detail: "runs inside the bridge, which does not run now"}}
+		return nil // said of the bridge
 	}
 	ctx, cancel := context.WithTimeout(ctx, doctorWait)
 	defer cancel()

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/timbridge/timbridge/bridge"
 	"github.com/timbridge/timbridge/bus/kafka"
@@ -65,6 +67,7 @@ func judge(err error) (code int, hint string) {
 		topics   *kafka.ConfigError
 		corrupt  *journal.CorruptError
 		lost     *bridge.StateLostError
+		secret   *bridge.SecretError
 	)
 	switch {
 	case errors.As(err, &input):
@@ -99,8 +102,31 @@ func judge(err error) (code int, hint string) {
 		return codeMissing, "run \"timbridge journal inspect\" to see what is damaged, and \"timbridge journal repair\" to go on with the rest"
 	case errors.As(err, &lost):
 		return codeMissing, "run \"timbridge journal repair\""
+	case errors.As(err, &secret):
+		return codeMissing, "remove " + secret.Path + ", or put the secret back into it"
+	case storageHint(err) != "":
+		return codeMissing, storageHint(err)
 	}
 	return codeFailed, ""
+}
+
+// storageHint is the next step where the operating system does not let us use
+// what is kept on disk; empty for other errors. What a caller names on the
+// command line is wrong input instead.
+func storageHint(err error) string {
+	var (
+		path *fs.PathError
+		link *os.LinkError
+	)
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, journal.ErrFull):
+		return "make room on the volume, or set journal.reserve and journal.high_water lower"
+	case !errors.As(err, &path) && !errors.As(err, &link):
+		return ""
+	case errors.Is(err, fs.ErrPermission):
+		return "give the user that this runs as the right to it (\"timbridge doctor\" looks at all files), or set another data_dir"
+	}
+	return "set data_dir to a folder that can be made and written"
 }
 
 // kafkaHint is the next step where Kafka cannot be reached, or does not let us do
@@ -165,8 +191,9 @@ func complain(w io.Writer, asJSON bool, err error) int {
 
 // noSecret turns the absence of a file that the first run makes into advice.
 func noSecret(err error) error {
-	if errors.Is(err, fs.ErrNotExist) && !errors.Is(err, kafka.ErrConfiguration) {
-		return &missingError{err: err, hint: "run \"timbridge run\" once: it makes the secrets; or start this from the same folder, with the same -config"}
+	var path *fs.PathError
+	if errors.Is(err, fs.ErrNotExist) && errors.As(err, &path) && path.Op == "open" && !errors.Is(err, kafka.ErrConfiguration) {
+		return &missingError{err: err, hint: "run \"timbridge run\" once: it makes the secrets; or start this from the same folder, with the same --config"}
 	}
 	return err
 }

@@ -9,6 +9,8 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"github.com/timbridge/timbridge/bridge"
+	"github.com/timbridge/timbridge/config"
+	"github.com/timbridge/timbridge/journal"
 	"github.com/timbridge/timbridge/tim"
 )
 
@@ -41,13 +43,30 @@ func (c healthCmd) Run(ctx context.Context, e *env) error {
 	switch {
 	case err != nil:
 		return &missingError{err: fmt.Errorf("ask the bridge: %w", err), hint: "is \"timbridge run\" running, with the same configuration?"}
-	case !h.Ready:
+	}
+	if other, err := otherBridge(cfg, h); err != nil {
+		return err
+	} else if other {
+		return &missingError{err: fmt.Errorf("another bridge has %s: its journal is %s, not that in %s", cfg.HTTP.Listen, h.Journal.ID, bridge.JournalDir(cfg)),
+			hint: "ask in that bridge's folder, with its configuration, or set http.listen to another address"}
+	}
+	if !h.Ready {
 		if err := e.print(h, "not ready: %s\n", strings.Join(h.Reasons, "; ")); err != nil {
 			return err
 		}
 		return &reportedError{code: codeFailed}
 	}
 	return e.print(h, "ready\n")
+}
+
+// otherBridge says that what answered has another journal than the one of the
+// configuration. Where that has none, as on another machine, nobody can tell.
+func otherBridge(cfg *config.Config, h bridge.Health) (bool, error) {
+	id, err := journal.ReadID(bridge.JournalDir(cfg), nil)
+	if errors.Is(err, journal.ErrNotFound) || h.Journal.ID == "" {
+		return false, nil
+	}
+	return err == nil && id != h.Journal.ID, err
 }
 
 // healthOfSandbox says whether the sandbox lets a client in.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/timbridge/timbridge/bridge"
 	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/bus/nats"
 	"github.com/timbridge/timbridge/config"
 )
 
@@ -58,6 +59,11 @@ func (e *env) openBus(ctx context.Context, cfg *config.Config) (bus.Bus, error) 
 	b, err := bridge.OpenBus(c, cfg, hclog.NewNullLogger())
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
+	}
+	var auth *nats.AuthError
+	if errors.As(err, &auth) && bridge.BusEmbedded(cfg) && !cfg.Bus.NATS.Token.IsSet() {
+		return nil, &missingError{err: err, hint: fmt.Sprintf(
+			"another bridge has %s, whose token is not the one in %s: start this in that bridge's folder, or set bus.listen to another address", cfg.Bus.NATS.Listen, cfg.DataDir)}
 	}
 	if err != nil {
 		return nil, noSecret(err)

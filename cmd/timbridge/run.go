@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -37,7 +39,11 @@ func (runCmd) Run(ctx context.Context, e *env) error {
 	b, err := bridge.Open(ctx, cfg, bridge.Options{Logger: e.logger(cfg), Step: step})
 	opened()
 	if err != nil {
-		return noSecret(err)
+		var path *fs.PathError
+		if cfg.App.Driver.URL != "" && errors.Is(err, fs.ErrNotExist) && errors.As(err, &path) && path.Op == "open" {
+			return &missingError{err: err, hint: "set app.driver.token and app.driver.key to those of the IM service at app.driver.url"}
+		}
+		return err
 	}
 	if err := e.announce(b.Info()); err != nil {
 		return err
