@@ -4,7 +4,8 @@
 # (relative to this one). "timbridge config check" says whether all is well.
 
 # Folder of everything that is kept: the journal, the secrets made on the first run, the sandbox
-# and the embedded bus. Relative to the working directory. One bridge at a time can use it.
+# and the embedded bus. Relative to the working directory. One bridge at a time can use it. New,
+# it takes about 100 MiB, most of which is journal.reserve.
 #data_dir = "data"
 
 app "demo" {
@@ -32,7 +33,8 @@ app "demo" {
     # service does.
     #delivery = "ack"
 
-    # Whether the sandbox inside this process limits how often one may send, as the service does.
+    # Whether the sandbox, inside this process or as "timbridge sandbox", limits how often one may
+    # send, as the service does.
     #rate_limits = true
 
     # How many groups there may be at once in the sandbox inside this process; beyond it creating
@@ -528,7 +530,8 @@ egress {
   # in_doubt, never repeated) or "repeat".
   #on_doubt = "fail"
 
-  # Size of a command on the bus from which on it is rejected as too_large. From 1KiB to 8MiB.
+  # Size of a command on the bus from which on it is rejected as too_large; more than the most
+  # would not fit into the journal. From 1KiB to 1536KiB.
   #max_message_bytes = "1MiB"
 
   # First wait before a call is tried again; it doubles, with jitter. At least 1ms.

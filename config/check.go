@@ -3,6 +3,9 @@ package config
 import (
 	"net"
 	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -18,8 +21,8 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 	for _, a := range c.App.Accounts {
 		at := place(body, "app", "account")
 		switch {
-		case a.ID == "" || len(a.ID) > 32:
-			d.mistake(at, "Wrong user id", "A user id has 1 to 32 bytes; %q has %d.", a.ID, len(a.ID))
+		case !userID(a.ID):
+			d.mistake(at, "Wrong user id", "%q is no user id: it has 1 to 32 bytes of printable ASCII, here are %d bytes.", a.ID, len(a.ID))
 		case seen[a.ID]:
 			d.mistake(at, "Written twice", "The account %q stands here twice.", a.ID)
 		}
@@ -28,8 +31,8 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 			d.mistake(at, "Too many users", "The service tells an account of %d users' statuses at most; watch_status has %d.", maxWatched, len(a.WatchStatus))
 		}
 		for _, user := range a.WatchStatus {
-			if user == "" || len(user) > 32 {
-				d.mistake(at, "Wrong user id", "A user id has 1 to 32 bytes; %q in watch_status has %d.", user, len(user))
+			if !userID(user) {
+				d.mistake(at, "Wrong user id", "%q in watch_status is no user id: it has 1 to 32 bytes of printable ASCII.", user)
 			}
 		}
 	}
@@ -38,6 +41,7 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 			d.mistake(place(body, "app", "driver"), "Wrong user id", "A user id has 1 to 32 bytes; %q in ask_invitees has %d.", user, len(user))
 		}
 	}
+	d.checkPolicy(c, place(body, "policy"))
 	for _, host := range c.Policy.MediaHosts {
 		if host == "" || strings.ContainsAny(host, "/@ ") {
 			d.mistake(place(body, "policy"), "Wrong host", "%q in media_hosts is no host: write its name alone, as in \"files.example.com\" or \"*.example.com:8443\".", host)
@@ -64,6 +68,7 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 			}
 		}
 	}
+	d.checkPorts(c, body)
 	switch c.Bus.Kind {
 	case "nats":
 		d.checkNATS(c.Bus.NATS, body)
@@ -72,8 +77,81 @@ func (d *decoder) check(c *Config, body hcl.Body) {
 	}
 }
 
+// checkPolicy finds patterns that let nothing through.
+func (d *decoder) checkPolicy(c *Config, at hcl.Range) {
+	for _, pattern := range c.Policy.Verbs {
+		if matchesOne(pattern, Verbs()) {
+			continue
+		}
+		hint := "\"timbridge schema list\" lists them, here without \"command.\"."
+		if near := nearest(pattern, Verbs()); near != "" {
+			hint = "Did you mean \"" + near + "\"?"
+		}
+		d.mistake(at, "Unknown command", "%q in verbs is no command, and no pattern of any. %s", pattern, hint)
+	}
+	var accounts []string
+	for _, a := range c.App.Accounts {
+		accounts = append(accounts, a.ID)
+	}
+	for _, pattern := range c.Policy.Accounts {
+		if !matchesOne(pattern, accounts) {
+			d.mistake(at, "Unknown account", "%q in accounts is no account of the configuration, and no pattern of any: there are %s.", pattern, quoted(accounts))
+		}
+	}
+}
+
+// matchesOne says whether a pattern, in which "*" is any run of characters, fits one of the words.
+func matchesOne(pattern string, words []string) bool {
+	parts := strings.Split(pattern, "*")
+	for i := range parts {
+		parts[i] = regexp.QuoteMeta(parts[i])
+	}
+	whole, err := regexp.Compile("^(?s:" + strings.Join(parts, ".*") + ")$")
+	return err == nil && slices.ContainsFunc(words, whole.MatchString)
+}
+
+// checkPorts finds addresses that two parts of one process would listen on.
+func (d *decoder) checkPorts(c *Config, body hcl.Body) {
+	type address struct {
+		name, text string
+		at         hcl.Range
+	}
+	var all []address
+	if c.App.Driver.URL == "" {
+		all = append(all, address{"driver.listen", c.App.Driver.Listen, place(body, "app", "driver")})
+	}
+	if c.Bus.Kind == "nats" && c.Bus.NATS.URL == "" {
+		all = append(all, address{"bus.listen", c.Bus.NATS.Listen, place(body, "bus")})
+	}
+	if c.HTTP.Listen != "off" {
+		all = append(all, address{"http.listen", c.HTTP.Listen, place(body, "http")})
+	}
+	for i, a := range all {
+		for _, b := range all[:i] {
+			if a.text == b.text {
+				d.mistake(a.at, "Address taken twice", "%s and %s are both %q: each needs a port of its own.", a.name, b.name, a.text)
+			}
+		}
+	}
+}
+
+// userID says whether the service takes a user id.
+func userID(id string) bool {
+	return id != "" && len(id) <= 32 && strings.IndexFunc(id, func(r rune) bool { return r < ' ' || r > '~' }) < 0
+}
+
 func (d *decoder) checkNATS(n NATS, body hcl.Body) {
 	d.listen(place(body, "bus"), "bus.listen", n.Listen, "")
+	for u := range strings.SplitSeq(n.URL, ",") {
+		scheme, _, ok := strings.Cut(strings.TrimSpace(u), "://")
+		if ok && !slices.Contains([]string{"nats", "tls", "ws", "wss"}, scheme) {
+			hint := ""
+			if scheme == "kafka" {
+				hint = " Kafka is another bus: bus \"kafka\" { brokers = [\"host:9092\"] }."
+			}
+			d.mistake(place(body, "bus"), "Wrong address", "bus.url is %q; it begins with nats://, tls://, ws:// or wss://.%s", u, hint)
+		}
+	}
 	if ways := authentications(n); len(ways) > 1 {
 		d.mistake(place(body, "bus"), "More than one way to authenticate", "Written are %s; keep one.", strings.Join(ways, ", "))
 	}
@@ -130,8 +208,13 @@ func (d *decoder) listen(at hcl.Range, name, address, word string) {
 	if word != "" && address == word {
 		return
 	}
-	if _, _, err := net.SplitHostPort(address); err != nil {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
 		d.mistake(at, "Wrong address", "%s is %q; write host:port, as in \"127.0.0.1:7300\".", name, address)
+		return
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		d.mistake(at, "Wrong port", "%s is %q; its port is a number from 1 to 65535, as in \"127.0.0.1:7300\".", name, address)
 	}
 }
 

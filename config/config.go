@@ -16,7 +16,7 @@ package config
 
 // Config is a whole configuration. Treat it as read only.
 type Config struct {
-	DataDir string  `hcl:"data_dir" default:"data" doc:"Folder of everything that is kept: the journal, the secrets made on the first run, the sandbox and the embedded bus. Relative to the working directory. One bridge at a time can use it."`
+	DataDir string  `hcl:"data_dir" default:"data" doc:"Folder of everything that is kept: the journal, the secrets made on the first run, the sandbox and the embedded bus. Relative to the working directory. One bridge at a time can use it. New, it takes about 100 MiB, most of which is journal.reserve."`
 	App     App     `hcl:"app,block"`
 	Bus     Bus     `hcl:"bus,block"`
 	Journal Journal `hcl:"journal,block"`
@@ -44,7 +44,7 @@ type Driver struct {
 	Key        Secret `hcl:"key" doc:"The application's secret key, which UserSigs are signed and checked with. Empty: made at random on the first run and kept in <data_dir>/im.key."`
 	Token      Secret `hcl:"token" doc:"What a client presents to the sandbox. Empty: made at random on the first run and kept in <data_dir>/im.token."`
 	Delivery   string `hcl:"delivery" default:"ack" oneof:"ack,push" doc:"\"ack\" keeps a report until it is acknowledged; \"push\" forgets it once sent, as Tencent's service does."`
-	RateLimits bool   `hcl:"rate_limits" default:"true" doc:"Whether the sandbox inside this process limits how often one may send, as the service does."`
+	RateLimits bool   `hcl:"rate_limits" default:"true" doc:"Whether the sandbox, inside this process or as \"timbridge sandbox\", limits how often one may send, as the service does."`
 
 	MaxGroups         int      `hcl:"max_groups" min:"0" doc:"How many groups there may be at once in the sandbox inside this process; beyond it creating one is refused with 10058, as in an edition of the service that has such a limit. 0: no limit."`
 	MaxAVChatRooms    int      `hcl:"max_avchatrooms" min:"0" doc:"How many of them may be AVChatRooms (10036). 0: no limit."`
@@ -226,7 +226,7 @@ type Egress struct {
 	GiveUp          Duration `hcl:"give_up" default:"24h" min:"1s" doc:"How long a command waits for a service that cannot be reached."`
 	AccountWait     Duration `hcl:"account_wait" default:"5m" min:"1s" doc:"How long commands wait for an account that is kicked, refused or signed out; then they fail as account_unavailable."`
 	OnDoubt         string   `hcl:"on_doubt" default:"fail" oneof:"fail,repeat" doc:"What becomes of a send when nothing can tell whether it was carried out: \"fail\" (code in_doubt, never repeated) or \"repeat\"."`
-	MaxMessageBytes Size     `hcl:"max_message_bytes" default:"1MiB" min:"1KiB" max:"8MiB" doc:"Size of a command on the bus from which on it is rejected as too_large."`
+	MaxMessageBytes Size     `hcl:"max_message_bytes" default:"1MiB" min:"1KiB" max:"1536KiB" doc:"Size of a command on the bus from which on it is rejected as too_large; more than the most would not fit into the journal."`
 	RetryMin        Duration `hcl:"retry_min" default:"200ms" min:"1ms" doc:"First wait before a call is tried again; it doubles, with jitter."`
 	RetryMax        Duration `hcl:"retry_max" default:"30s" min:"1ms" doc:"Longest wait before a call is tried again."`
 	CallTimeout     Duration `hcl:"call_timeout" default:"15s" min:"100ms" doc:"How long an answer of the service is waited for."`

@@ -244,6 +244,16 @@ func TestMistakes(t *testing.T) {
 		"SASL without password": {"bus \"kafka\" {\n brokers = [\"a:1\"]\n sasl {\n mechanism = \"PLAIN\"\n user = \"u\"\n}\n}", 3, "all three"},
 		"public address":        {"app \"a\" {\n driver \"sandbox\" { public_url = \"im.example:7300\" }\n}", 2, "http://im.example"},
 		"public query":          {"app \"a\" {\n driver \"sandbox\" { public_url = \"http://im.example/?a=b\" }\n}", 2, "public_url"},
+		"no such command":       {"policy {\n verbs = [\"message.*\", \"message.sned\"]\n}", 1, `Did you mean "message.send"?`},
+		"no command at all":     {"policy {\n verbs = [\"room.*\"]\n}", 1, "timbridge schema list"},
+		"account of nobody":     {"policy {\n accounts = [\"nobody\"]\n}", 1, `there are "bridge"`},
+		"user id":               {"app \"a\" {\n account \"张三\" {}\n}", 2, "printable ASCII"},
+		"NATS at Kafka's":       {"bus \"nats\" {\n url = \"kafka://h:4222\"\n}", 1, "Kafka is another bus"},
+		"port too large":        {"http { listen = \"127.0.0.1:99999\" }", 1, "1 to 65535"},
+		"any port":              {"bus \"nats\" {\n listen = \"127.0.0.1:0\"\n}", 1, "1 to 65535"},
+		"port taken twice":      {"http { listen = \"127.0.0.1:7300\" }", 1, "driver.listen"},
+		"another kind of bus":   {"bus \"nats\" {}\nbus \"kafka\" {\n brokers = [\"a:1\"]\n}", 2, "take one of the two away"},
+		"command too large":     {"egress {\n max_message_bytes = \"2MiB\"\n}", 2, "1536KiB"},
 		"key missing":           {"app \"a\" {\n driver \"sandbox\" {\n url = \"ws://x:1\"\n }\n}", 2, "no usersig"},
 	} {
 		t.Run(name, func(t *testing.T) {

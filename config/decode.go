@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -144,7 +145,7 @@ func (d *decoder) body(body hcl.Body, into reflect.Value, path string) {
 			d.attribute(s, attr, into.FieldByIndex(s.field))
 		}
 	}
-	seen := map[string]bool{}
+	seen, first := map[string]bool{}, map[string][]string{}
 	for _, b := range syntax.Blocks {
 		s, ok := find(known, b.Type)
 		switch {
@@ -153,9 +154,13 @@ func (d *decoder) body(body hcl.Body, into reflect.Value, path string) {
 		case s.kind == attribute || s.kind == label:
 			d.mistake(b.TypeRange, "Not a block but a setting", "Write %s = …, without braces.", b.Type)
 		case s.kind == block && seen[b.Type]:
-			d.mistake(b.TypeRange, "Written twice", "There can be one %s block; put everything into it.", b.Type)
+			detail := "put everything into it"
+			if !slices.Equal(b.Labels, first[b.Type]) {
+				detail = fmt.Sprintf("take one of the two away, %s or %s", strings.Join(first[b.Type], " "), strings.Join(b.Labels, " "))
+			}
+			d.mistake(b.TypeRange, "Written twice", "There can be one %s block; %s.", b.Type, detail)
 		case s.kind == block:
-			seen[b.Type] = true
+			seen[b.Type], first[b.Type] = true, b.Labels
 			d.block(b, into.FieldByIndex(s.field), join(path, b.Type))
 		default:
 			element := reflect.New(into.FieldByIndex(s.field).Type().Elem()).Elem()
