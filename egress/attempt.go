@@ -154,6 +154,9 @@ func already(it *item) *verdict {
 	result := bareResult(&it.cmd)
 	result.Already, result.Settled = true, it.doubt
 	result.Version, result.Group = it.seen.Version, it.seen.Group
+	if it.cmd.Join != nil {
+		result.Status = mapping.StatusJoined
+	}
 	return &verdict{result: result}
 }
 

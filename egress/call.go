@@ -2,6 +2,7 @@ package egress
 
 import (
 	"context"
+	"strings"
 
 	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/tim"
@@ -60,14 +61,23 @@ func (e *Egress) call(ctx context.Context, client tim.Client, it *item) (*verdic
 		var members []tim.GroupInviteMemberResult
 		members, err = client.InviteMembers(ctx, c.Invite.Param)
 		result.Members = mapping.MemberResults(members)
+		if err == nil {
+			return ofUsers(it, result, "invite members", "none of the users could be brought in"), nil
+		}
 	case c.RemoveMember != nil:
 		var members []tim.GroupDeleteMemberResult
 		members, err = client.DeleteMembers(ctx, c.RemoveMember.Param)
 		result.Members = mapping.RemovedResults(members)
+		if err == nil {
+			return ofUsers(it, result, "delete members", "none of the users could be removed"), nil
+		}
 	case c.ModifyMember != nil:
 		err = client.(tim.Groups).ModifyMember(ctx, c.ModifyMember.Param)
 	case c.Join != nil:
-		err = client.(tim.Groups).JoinGroup(ctx, c.Join.Group, c.Join.Hello)
+		groups := client.(tim.Groups)
+		if err = groups.JoinGroup(ctx, c.Join.Group, c.Join.Hello); err == nil {
+			result.Status = joinStatus(ctx, groups, c.Join.Group)
+		}
 	case c.Quit != nil:
 		err = client.(tim.Groups).QuitGroup(ctx, c.Quit.Group)
 	case c.HandleRequest != nil:
@@ -83,6 +93,44 @@ func (e *Egress) call(ctx context.Context, client tim.Client, it *item) (*verdic
 		return nil, err
 	}
 	return &verdict{result: result}, nil
+}
+
+// ofUsers is how a call ends that was made for several users: well, as long as
+// something was done for one of them, or there was nothing to do.
+func ofUsers(it *item, result *mapping.Result, op, none string) *verdict {
+	did, was := 0, 0
+	var failed []string
+	for _, m := range result.Members {
+		switch m.Result {
+		case mapping.MemberFailed:
+			failed = append(failed, string(m.UserID))
+		case mapping.MemberIncluded, mapping.MemberAbsent:
+			was++
+		default:
+			did++
+		}
+	}
+	v := &verdict{result: result}
+	switch {
+	case did == 0 && was == 0 && len(failed) > 0:
+		v.err = mapping.ErrorOf(tim.NewError(op, tim.CodeNoSuccResult, none+": "+strings.Join(failed, ", ")))
+	case did == 0 && len(failed) == 0:
+		result.Already, result.Settled = true, it.doubt
+	}
+	return v
+}
+
+// joinStatus says whether an account is in the group that it has joined, or has
+// only asked; empty where the service does not say.
+func joinStatus(ctx context.Context, g tim.Groups, id tim.GroupID) string {
+	in, err := joined(ctx, g, id)
+	switch {
+	case err != nil:
+		return ""
+	case in:
+		return mapping.StatusJoined
+	}
+	return mapping.StatusRequested
 }
 
 func (e *Egress) callSend(ctx context.Context, client tim.Client, it *item) (*verdict, error) {

@@ -21,6 +21,11 @@ func (e *Egress) alreadySo(client tim.Client, it *item, refused error) (bool, er
 		return c.CreateGroup != nil, nil
 	case tim.CodeSvrMsgAlreadyRevoked:
 		return c.Revoke != nil, nil
+	case tim.CodeSvrGroupRevokeMsgDeny: // a group's code for it, and for what cannot be recalled
+		if c.Revoke != nil {
+			so, known, err := e.holds(client, it)
+			return so && known, err
+		}
 	case tim.CodeSvrGroupNotFound, tim.CodeSvrGroupInvalidGroupID:
 		if c.Dismiss != nil {
 			return it.doubt, nil

@@ -50,7 +50,8 @@ type Outcome struct {
 	At time.Time
 	// Attempts counts the calls to the IM service.
 	Attempts int
-	// Result is set when the command succeeded, Error when it did not.
+	// Result is set when the command succeeded, Error when it did not. A failed
+	// one has a Result too where it says what came of each user.
 	Result *Result
 	Error  *OutcomeError
 	// CorrelationID and TraceParent are the command's.
@@ -70,6 +71,10 @@ type Result struct {
 	ServerTime uint64 `json:"server_time,omitempty"`
 	// GroupID is the group that was created or acted on.
 	GroupID tim.GroupID `json:"group_id,omitempty"`
+	// Status says of a join whether the account is in the group: "joined", or
+	// "requested" where it has only asked and somebody decides; empty where the
+	// service could not be asked.
+	Status string `json:"status,omitempty"`
 	// Members says what came of each user of an invite or a removal.
 	Members []MemberResult `json:"members,omitempty"`
 	// Version is how often a message that was modified has been.
@@ -132,8 +137,9 @@ func optionWord(o tim.GroupAddOption) string {
 // MemberResult is what came of one user.
 type MemberResult struct {
 	UserID tim.UserID `json:"user_id"`
-	// Result is "done", "failed", "included" (was a member already) or
-	// "invited" (has to agree first).
+	// Result is "done", "failed", "included" (was a member already), "absent"
+	// (was none when it was to be removed) or "invited" (has to agree first, or
+	// to be agreed to).
 	Result string `json:"result"`
 }
 
@@ -183,14 +189,31 @@ func MemberResults(results []tim.GroupInviteMemberResult) []MemberResult {
 	return out
 }
 
-// RemovedResults tells what the SDK said of each user removed.
+// RemovedResults tells what the SDK said of each user removed. It has one word
+// for a user of whom nothing was left to do, whichever way.
 func RemovedResults(results []tim.GroupDeleteMemberResult) []MemberResult {
 	out := make([]MemberResult, len(results))
 	for i, r := range results {
 		out[i] = MemberResult{UserID: r.Identifier, Result: r.Result.String()}
+		if r.Result == tim.MemberIncluded {
+			out[i].Result = MemberAbsent
+		}
 	}
 	return out
 }
+
+// The values of [MemberResult].Result that say of a user that nothing was done.
+const (
+	MemberFailed   = "failed"
+	MemberIncluded = "included"
+	MemberAbsent   = "absent"
+)
+
+// The values of [Result].Status.
+const (
+	StatusJoined    = "joined"
+	StatusRequested = "requested"
+)
 
 // OutcomeID is the id of the outcome of a command that was accepted.
 func OutcomeID(source, id string) string {

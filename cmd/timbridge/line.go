@@ -149,6 +149,9 @@ func outcomeText(o mapping.Outcome) string {
 	for _, m := range r.Members {
 		add("%s: %s", m.UserID, m.Result)
 	}
+	if r.Status == mapping.StatusRequested {
+		add("the account has asked and is not in yet")
+	}
 	if r.Already {
 		add("(it was so already)")
 	}

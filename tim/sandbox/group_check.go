@@ -139,7 +139,7 @@ func memberFields(list []tim.GroupMemberInfoCustomString) []field {
 
 func (s *Sandbox) checkMember(op string, user tim.UserID) error {
 	if !validUser(user) {
-		return refuse(op, tim.CodeSvrGroupInvalidID, "%q is not a user id: 1 to %d bytes of printable ASCII", user, maxUserBytes)
+		return refuse(op, tim.CodeSvrGroupInvalidID, "%q is not a user id: 1 to %d bytes of printable ASCII, and not the service's own", user, maxUserBytes)
 	}
 	if !s.exists(user) {
 		return refuse(op, tim.CodeSvrGroupAccountNotFound, "the account %q does not exist", user)

@@ -174,7 +174,7 @@ func (ss *session) renew(op string, expires time.Time, issued int64) error {
 // checkUserSig checks a UserSig, and says when it ends and when it was issued.
 func (s *Sandbox) checkUserSig(op string, user tim.UserID, userSig string) (expires time.Time, issued int64, err error) {
 	if !validUser(user) {
-		return expires, 0, refuse(op, tim.CodeSDKCommInvalidIdentifier, "%q is not a user id: 1 to %d bytes of printable ASCII", user, maxUserBytes)
+		return expires, 0, refuse(op, tim.CodeSDKCommInvalidIdentifier, "%q is not a user id: 1 to %d bytes of printable ASCII, and not the service's own", user, maxUserBytes)
 	}
 	if err := tim.VerifyUserSig(s.opts.SDKAppID, s.opts.Key, user, userSig, s.opts.Now()); err != nil {
 		if e, ok := tim.AsError(err); ok {

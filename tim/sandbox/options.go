@@ -175,7 +175,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	for _, user := range slices.Concat(o.Accounts, o.Admins, o.AskInvitees) {
 		if !validUser(user) {
-			return o, fmt.Errorf("sandbox: %q is not a user id: 1 to %d bytes of printable ASCII", user, maxUserBytes)
+			return o, fmt.Errorf("sandbox: %q is not a user id: 1 to %d bytes of printable ASCII, and not the service's own", user, maxUserBytes)
 		}
 	}
 	if o.Admins == nil {

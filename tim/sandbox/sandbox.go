@@ -368,8 +368,10 @@ func (s *Sandbox) exists(user tim.UserID) bool {
 
 const maxUserBytes = 32
 
-// validUser says whether an id can be a user's.
-func validUser(user tim.UserID) bool { return printable(string(user), maxUserBytes) }
+// validUser says whether an id can be a user's: nobody speaks as the service.
+func validUser(user tim.UserID) bool {
+	return printable(string(user), maxUserBytes) && user != tim.SystemUser
+}
 
 // printable says whether text is 1 to most bytes of printable ASCII.
 func printable(text string, most int) bool {

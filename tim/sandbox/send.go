@@ -186,7 +186,7 @@ func (s *Sandbox) resolve(op string, a *account, conv tim.Conversation) (convKey
 	case tim.ConvC2C:
 		peer := tim.UserID(conv.ID)
 		if !validUser(peer) {
-			return convKey{}, nil, refuse(op, tim.CodeToUserInvalid, "%q is not a user id: 1 to %d bytes of printable ASCII", peer, maxUserBytes)
+			return convKey{}, nil, refuse(op, tim.CodeToUserInvalid, "%q is not a user id: 1 to %d bytes of printable ASCII, and not the service's own", peer, maxUserBytes)
 		}
 		if !s.exists(peer) {
 			return convKey{}, nil, refuse(op, tim.CodeSvrMsgInvalidID, "the account %q does not exist", peer)
