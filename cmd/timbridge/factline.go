@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/tim"
 )
 
 // happened is what the facts but those of messages have to tell.
@@ -34,6 +35,7 @@ type happened struct {
 	Status       string                 `json:"status"`
 	CustomStatus string                 `json:"custom_status"`
 	Text         string                 `json:"text"`
+	Via          string                 `json:"via"`
 	Name         string                 `json:"name"`
 	From         time.Time              `json:"from"`
 	To           time.Time              `json:"to"`
@@ -48,7 +50,11 @@ func factText(name string, data []byte) (string, bool) {
 	}
 	switch family, _, _ := strings.Cut(name, "."); family {
 	case "group":
-		return h.groupText(name)
+		text, ok := h.groupText(name)
+		if h.Via != "" { // one occurrence may be told several ways
+			text = strings.TrimSpace(text + " (" + h.Via + ")")
+		}
+		return text, ok
 	case "account":
 		return h.accountText(name)
 	}
@@ -147,6 +153,16 @@ func (h happened) groupText(name string) (string, bool) {
 		return h.Operator + done + users + about(h.Message), true
 	}
 	return "", false
+}
+
+// tipPart is a group tip as an element of an event, in the words of [tipText];
+// only its type where it cannot be read.
+func tipPart(el mapping.Element) string {
+	var tip tim.GroupTipsElem
+	if json.Unmarshal(el.Raw, &tip) != nil {
+		return bracketed(el.Type)
+	}
+	return bracketed(el.Type, tipText(tip, func(u tim.UserID) string { return string(u) }))
 }
 
 // memberChange is what changed of a member.

@@ -78,6 +78,8 @@ func partText(el mapping.Element) string {
 		if el.Latitude != nil && el.Longitude != nil {
 			return bracketed(el.Type, el.Desc, fmt.Sprintf("%.5f, %.5f", *el.Latitude, *el.Longitude))
 		}
+	case "group_tips":
+		return tipPart(el)
 	case "merger":
 		return bracketed("forwarded", el.Title) + spaced(strings.Join(el.Abstracts, " / "))
 	}

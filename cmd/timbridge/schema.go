@@ -47,7 +47,7 @@ func (schemaListCmd) Run(e *env) error {
 }
 
 type schemaShowCmd struct {
-	Type    string `arg:"" help:"The type, whole or in short: message.posted. \"defs\" shows what the schemas share."`
+	Type    string `arg:"" help:"The type, whole or in short: message.posted, of a command also without its first word: message.send. \"defs\" shows what the schemas share."`
 	Example bool   `help:"Print an example of the event instead of the schema of its data."`
 }
 
@@ -63,11 +63,23 @@ func (c schemaShowCmd) Run(e *env) error {
 	if c.Example {
 		read = v.Example
 	}
-	b, err := read(c.Type)
+	b, err := read(typeNamed(v, c.Type))
 	if err != nil {
 		return unknownType(err)
 	}
 	return e.print(json.RawMessage(b), "%s\n", bytes.TrimSpace(b))
+}
+
+// typeNamed is a type as schemas know it, by any name that tail takes too.
+func typeNamed(v *schemas.Validator, name string) string {
+	const command = "command."
+	if _, err := v.Lookup(name); err == nil {
+		return name
+	}
+	if _, err := v.Lookup(command + name); err == nil {
+		return command + name
+	}
+	return name
 }
 
 type schemaValidateCmd struct {
@@ -110,7 +122,7 @@ func (c schemaValidateCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	if err := v.Validate(c.Type, data); err != nil {
+	if err := v.Validate(typeNamed(v, c.Type), data); err != nil {
 		return invalid(err, "\"timbridge schema show "+c.Type+" --example\" prints one that fits")
 	}
 	return e.print(map[string]any{"valid": true, "type": c.Type}, "valid\n")
