@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"io"
+	"maps"
 	"os"
 	"slices"
 	"strconv"
@@ -25,10 +26,17 @@ type object struct {
 		ServiceName string `yaml:"serviceName"`
 		ClusterIP   string `yaml:"clusterIP"`
 		Selector    any
+		Eviction    string `yaml:"unhealthyPodEvictionPolicy"`
 		Template    struct {
 			Metadata struct{ Labels map[string]string }
 			Spec     struct {
-				Security   map[string]any `yaml:"securityContext"`
+				Security map[string]any `yaml:"securityContext"`
+				Spread   []struct {
+					Key      string `yaml:"topologyKey"`
+					Selector struct {
+						Labels map[string]string `yaml:"matchLabels"`
+					} `yaml:"labelSelector"`
+				} `yaml:"topologySpreadConstraints"`
 				Containers []container
 				Volumes    []struct {
 					Name      string
@@ -53,6 +61,7 @@ type container struct {
 			} `yaml:"fieldRef"`
 		} `yaml:"valueFrom"`
 	}
+	Ports     []struct{ Name string }
 	Startup   probe `yaml:"startupProbe"`
 	Liveness  probe `yaml:"livenessProbe"`
 	Readiness probe `yaml:"readinessProbe"`
@@ -136,6 +145,45 @@ func TestStatefulSet(t *testing.T) {
 	own := func(m mount) bool { return m.Name == set.Claims[0].Metadata.Name && m.Path == "/timbridge/data" }
 	if len(set.Claims) != 1 || !slices.ContainsFunc(pod.Mounts, own) {
 		t.Errorf("the data directory is no volume of the shard's own")
+	}
+}
+
+// A node that is drained does not wait for a shard that is not ready, and one
+// that fails takes one shard with it.
+func TestShardsAndNodes(t *testing.T) {
+	objects := readManifest(t)
+	if got := objects["PodDisruptionBudget"].Spec.Eviction; got != "AlwaysAllow" {
+		t.Errorf("pods that are not ready are evicted %q", got)
+	}
+	template := objects["StatefulSet"].Spec.Template
+	if s := template.Spec.Spread; len(s) != 1 || s[0].Key != "kubernetes.io/hostname" || !maps.Equal(s[0].Selector.Labels, template.Metadata.Labels) {
+		t.Errorf("the shards are spread by %+v", s)
+	}
+}
+
+// Prometheus looks for the pods by what they are labelled with, and under the
+// name that the alerts look for.
+func TestScrapeOfKubernetes(t *testing.T) {
+	var file struct {
+		Rules   []string `yaml:"rule_files"`
+		Scrapes []struct {
+			Job     string `yaml:"job_name"`
+			Relabel []struct {
+				Sources []string `yaml:"source_labels"`
+				Regex   string   `yaml:"regex"`
+				Action  string   `yaml:"action"`
+			} `yaml:"relabel_configs"`
+		} `yaml:"scrape_configs"`
+	}
+	readYAML(t, "prometheus/kubernetes.yml", &file)
+	if len(file.Scrapes) != 1 || file.Scrapes[0].Job != "timbridge" || !slices.Equal(file.Rules, []string{"alerts.yml"}) {
+		t.Fatalf("scrapes %+v, with the rules %v", file.Scrapes, file.Rules)
+	}
+	keep := file.Scrapes[0].Relabel[0]
+	template := readManifest(t)["StatefulSet"].Spec.Template
+	want := template.Metadata.Labels["app.kubernetes.io/name"] + ";" + template.Spec.Containers[0].Ports[0].Name
+	if keep.Action != "keep" || keep.Regex != want {
+		t.Errorf("keeps the pods %q, and they are %q", keep.Regex, want)
 	}
 }
 

@@ -5,6 +5,7 @@ package deploy
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -133,10 +134,41 @@ func TestAlerts(t *testing.T) {
 	}
 	for _, name := range []string{
 		"TimbridgeNotReady", "TimbridgeLagGrowing", "TimbridgeAccountNotConnected", "TimbridgeCommandsFailing",
-		"TimbridgeJournalFull", "TimbridgeJournalNearlyFull", "TimbridgeGapDetected",
+		"TimbridgeJournalFull", "TimbridgeJournalNearlyFull", "TimbridgeGapDetected", "TimbridgeDown", "TimbridgeShardMissing",
+		"TimbridgeCommandsLost", "TimbridgeCommandsNotRead",
 	} {
 		if !seen[name] {
 			t.Errorf("there is no alert %s", name)
+		}
+	}
+	tests, err := os.ReadFile("prometheus/alerts_test.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name := range seen {
+		if !strings.Contains(string(tests), `alertname="`+name+`"`) {
+			t.Errorf("no test of alerts_test.yml has %s fire", name)
+		}
+	}
+}
+
+// TestAlertsFire runs the tests of the alerts where Prometheus's promtool is
+// installed, or TIMBRIDGE_PROMTOOL names it.
+func TestAlertsFire(t *testing.T) {
+	promtool := os.Getenv("TIMBRIDGE_PROMTOOL")
+	if promtool == "" {
+		var err error
+		if promtool, err = exec.LookPath("promtool"); err != nil {
+			t.Skip("there is no promtool: whether the alerts fire was not looked at")
+		}
+	}
+	for _, args := range [][]string{
+		{"check", "config", "prometheus/prometheus.yml"},
+		{"check", "config", "--syntax-only", "prometheus/kubernetes.yml"},
+		{"test", "rules", "prometheus/alerts_test.yml"},
+	} {
+		if out, err := exec.CommandContext(t.Context(), promtool, args...).CombinedOutput(); err != nil {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
 		}
 	}
 }

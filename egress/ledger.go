@@ -61,9 +61,10 @@ type ledger struct {
 	slots []uint32 // taken|serial of the record, 0 for an empty slot
 	mask  uint32
 
-	newest  int64 // the highest bus time seen
-	floor   int64 // the bus time below which nothing is known any more
-	evicted uint64
+	newest  int64  // the highest bus time seen
+	floor   int64  // the bus time below which nothing is known any more
+	evicted uint64 // forgotten, for their age or for want of room
+	crowded uint64 // those of them that were forgotten for want of room
 }
 
 func newLedger(horizon time.Duration, max int) *ledger {
@@ -117,6 +118,7 @@ func (l *ledger) add(r record) bool {
 		switch {
 		case l.count > l.max:
 			l.floor = max(l.floor, oldest.time+1)
+			l.crowded++
 		case oldest.time >= l.floor || l.count == 1:
 			return true
 		}

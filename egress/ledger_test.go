@@ -149,3 +149,24 @@ func BenchmarkLedgerAdd(b *testing.B) {
 		l.add(record{key: k, time: int64(i)})
 	}
 }
+
+// What is forgotten for its age is forgotten in time; what had to make room is not.
+func TestLedgerCountsWhatHadToMakeRoom(t *testing.T) {
+	for name, c := range map[string]struct {
+		max  int
+		want uint64
+	}{
+		"of age":       {max: 100, want: 0},
+		"for its room": {max: 4, want: 16},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLedger(10*time.Nanosecond, c.max)
+			for i := range 20 {
+				l.add(record{key: hashKey("k", string(rune(i))), time: int64(i)})
+			}
+			if l.crowded != c.want || l.evicted == 0 {
+				t.Errorf("%d of %d had to make room, not %d", l.crowded, l.evicted, c.want)
+			}
+		})
+	}
+}

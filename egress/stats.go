@@ -37,7 +37,8 @@ type Stats struct {
 	// OldestAccepted is when the oldest unfinished command was accepted; zero without one.
 	OldestAccepted time.Time
 	// Ledger is the number of commands remembered; Horizon how far back, by the
-	// bus's time, all are. LedgerDropped counts those that were forgotten.
+	// bus's time, all are. LedgerDropped counts those that were forgotten before
+	// their time, for want of room.
 	Ledger        int
 	Horizon       time.Duration
 	LedgerDropped uint64
@@ -69,7 +70,7 @@ func (e *Egress) Stats() Stats {
 			s.OldestAccepted = o.at
 		}
 	}
-	s.Ledger, s.Horizon, s.LedgerDropped = e.state.ledger.count, e.state.ledger.horizonLeft(), e.state.ledger.evicted
+	s.Ledger, s.Horizon, s.LedgerDropped = e.state.ledger.count, e.state.ledger.horizonLeft(), e.state.ledger.crowded
 	return s
 }
 
