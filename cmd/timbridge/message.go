@@ -42,6 +42,9 @@ func (messageModifyCmd) Help() string {
 
 // Run publishes.
 func (c messageModifyCmd) Run(ctx context.Context, e *env) error {
+	if err := checkEncoding("--text", c.Text); err != nil {
+		return err
+	}
 	return c.publish(ctx, e, mapping.ModifyData{MessageID: c.Message, Elements: []mapping.Element{mapping.TextElement(c.Text)}})
 }
 

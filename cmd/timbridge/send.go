@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -39,13 +40,16 @@ func (c sendCmd) Run(ctx context.Context, e *env) error {
 	default:
 		return badInput("timbridge send --to bob --text hi", "to whom? give --to or --group")
 	}
-	text := c.Text
+	text, from := c.Text, "--text"
 	if text == "-" {
 		b, err := read(ctx, e.in)
 		if err != nil {
 			return err
 		}
-		text = strings.TrimRight(string(b), "\r\n")
+		text, from = strings.TrimRight(string(b), "\r\n"), "standard input"
+	}
+	if err := errors.Join(checkEncoding(from, text), checkEncoding("--data", c.Data)); err != nil {
+		return err
 	}
 	if text != "" {
 		data.Elements = append(data.Elements, mapping.TextElement(text))

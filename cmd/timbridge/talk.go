@@ -282,6 +282,9 @@ func (t *talk) linger(ctx context.Context) {
 
 // do sends a line, or does what it says where it is a command.
 func (t *talk) do(ctx context.Context, line string) error {
+	if err := checkEncoding("the line", line); err != nil {
+		return err
+	}
 	if rest, ok := strings.CutPrefix(line, "/"); ok && !strings.HasPrefix(rest, "/") {
 		return t.command(ctx, rest)
 	}
