@@ -30,8 +30,8 @@ func (r *Remains) Back(sequence, end uint64) (more bool) {
 	return true
 }
 
-// None says that nothing of what was stored up to the part is left.
-func (r *Remains) None() bool { return r.after == 0 }
+// After is our last message that is not above the part's; 0 is none.
+func (r *Remains) After() uint64 { return r.after }
 
 // Last is the place of our last message on the target, nil without one.
 func (r *Remains) Last() *Part { return r.last }

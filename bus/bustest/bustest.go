@@ -157,7 +157,7 @@ type suite struct {
 
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
-	for _, c := range slices.Concat(publishCases, lossCases, faultCases, commandCases, markCases, backlogCases, poisonCases, deskCases) {
+	for _, c := range slices.Concat(publishCases, lossCases, liveCases, faultCases, commandCases, markCases, backlogCases, poisonCases, deskCases) {
 		t.Run(c.name, func(t *testing.T) {
 			if h.Parallel {
 				t.Parallel()

@@ -3,6 +3,7 @@ package kafka
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/timbridge/timbridge/bus"
 )
@@ -11,52 +12,60 @@ import (
 // for from the end backwards.
 const lookStep = 1000
 
-// lastOwn is the journal position of our last message on a partition, read from
-// its end backwards; 0 when there is none. Ours lie in the order of the
-// journal, so nothing before it is higher.
-func (b *Bus) lastOwn(ctx context.Context, t *topic, partition int, first, end int64, journal string) (uint64, error) {
+// remains finds what a partition has of ours, read from its end backwards, as
+// far down as it matters.
+func (b *Bus) remains(ctx context.Context, t *topic, partition int, first, end int64, left *bus.Remains, journal string) error {
+	type own struct {
+		offset   int64
+		sequence uint64
+	}
 	for hi, step := end, int64(lookStep); hi > first; step *= 2 {
 		lo := max(first, hi-step)
-		var own uint64
+		var found []own
 		if err := b.scan(ctx, t, partition, lo, hi, func(r record) bool {
 			if j, n, ok := owner(&r); ok && j == journal {
-				own = n
+				found = append(found, own{r.offset, n})
 			}
 			return true
 		}); err != nil {
-			return 0, err
+			return err
 		}
-		if own != 0 {
-			return own, nil
+		for _, o := range slices.Backward(found) {
+			if !left.Back(o.sequence, uint64(o.offset)) {
+				return nil
+			}
 		}
 		hi = lo
 	}
-	return 0, nil
+	return nil
 }
 
-// look finds how many messages of a part are stored already.
+// look finds how many messages of a part are stored already, and the offset
+// below which no other of it can be stored.
 //
 // A round of ours lies behind the planned end, in order. As long as nobody else
 // wrote there, the partition's end alone tells how much of it was stored, even
 // if the topic has removed it since. Where others write too, what was removed
 // cannot be told apart: then what is not found is sent, under a stamp that the
 // broker remembers whether it still holds the records or not.
-func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal string) (done int, err error) {
+func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal string) (done int, floor int64, err error) {
 	t.trusted = false
 	if err := b.learn(ctx, t.topic); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
+	epoch := b.epoch()
 	top, err := b.topic(ctx, t.topic)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	first, end, err := b.extent(ctx, top, t.partition)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	n, planned := len(part.Sequences), int64(part.End)
 	if top.incarnation() == part.Incarnation && end >= planned {
 		var highest uint64
+		var at int64
 		foreign, lost := b.cfg.Shard.Count > 1, false
 		err := b.scan(ctx, top, t.partition, max(planned-1, first), end, func(r record) bool {
 			j, sequence, ok := owner(&r)
@@ -67,29 +76,41 @@ func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal strin
 			}
 			if !own || sequence < part.Sequences[0] {
 				foreign = true
-			} else {
-				highest = max(highest, sequence)
+			} else if sequence > highest {
+				highest, at = sequence, r.offset
 			}
 			return highest < part.Sequences[n-1]
 		})
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
 		if !lost {
+			t.epoch, t.id, t.known = epoch, top.id, false
+			if highest != 0 {
+				t.remember(top.id, at, journal, highest)
+			}
 			done = part.Through(highest)
 			if !foreign {
 				done = max(done, int(min(int64(n), end-planned)))
 			}
-			return done, nil
+			return done, planned, nil
 		}
 	}
 	// The partition is not the one that was planned for, or it lost its tail:
-	// the planned end means nothing there.
-	highest, err := b.lastOwn(ctx, top, t.partition, first, end, journal)
+	// what it had before may be gone, unless that was looked for since.
+	whole, err := b.intact(ctx, t, top, end)
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	return part.Through(highest), nil
+	if !whole {
+		return 0, 0, bus.ErrVerify
+	}
+	t.epoch = epoch
+	left := &bus.Remains{Part: part, Incarnation: part.Incarnation} // the planned end means nothing there
+	if err := b.remains(ctx, top, t.partition, first, end, left, journal); err != nil {
+		return 0, 0, err
+	}
+	return part.Through(left.After()), 0, nil
 }
 
 // isEnd says that the record at a part's planned end is still the one that the
@@ -116,9 +137,9 @@ func (b *Bus) Verify(ctx context.Context, journal string, parts []bus.Part) ([]b
 		if len(part.Sequences) == 0 {
 			continue
 		}
-		var loss *bus.Loss
+		var found []bus.Loss
 		err := b.whileUnreachable(ctx, func() (err error) {
-			loss, err = b.verify(ctx, journal, part)
+			found, err = b.verify(ctx, journal, part)
 			return err
 		})
 		if err != nil {
@@ -127,8 +148,7 @@ func (b *Bus) Verify(ctx context.Context, journal string, parts []bus.Part) ([]b
 			}
 			return nil, fmt.Errorf("verify %s: %w", part.Target, err)
 		}
-		if loss != nil {
-			losses = append(losses, *loss)
+		if losses = append(losses, found...); len(found) > 0 {
 			if t := b.targets[part.Target]; t != nil {
 				t.doubt()
 			}
@@ -137,23 +157,26 @@ func (b *Bus) Verify(ctx context.Context, journal string, parts []bus.Part) ([]b
 	return losses, nil
 }
 
-func (b *Bus) verify(ctx context.Context, journal string, part *bus.Part) (*bus.Loss, error) {
-	name, partition, err := splitTarget(part.Target)
+// verify looks for the last message of one part, and remembers what is there:
+// with that, and what was said of the rest, publishing goes on.
+func (b *Bus) verify(ctx context.Context, journal string, part *bus.Part) ([]bus.Loss, error) {
+	t, err := b.target(part.Target)
 	if err != nil {
 		return nil, err
 	}
-	b.conn.need(name)
-	if err := b.learn(ctx, name); err != nil {
+	t.trusted = false
+	b.conn.need(t.topic)
+	if err := b.learn(ctx, t.topic); err != nil {
 		return nil, err
 	}
-	top, err := b.topic(ctx, name)
+	top, err := b.topic(ctx, t.topic)
 	if err != nil {
 		return nil, err
 	}
-	if partition >= len(top.partitions) {
-		return &bus.Loss{Target: part.Target, Gone: true}, nil // made anew with fewer
+	if t.partition >= len(top.partitions) {
+		return []bus.Loss{{Target: part.Target, Gone: true}}, nil // made anew with fewer
 	}
-	first, end, err := b.extent(ctx, top, partition)
+	first, end, err := b.extent(ctx, top, t.partition)
 	if err != nil {
 		return nil, err
 	}
@@ -162,47 +185,54 @@ func (b *Bus) verify(ctx context.Context, journal string, part *bus.Part) (*bus.
 	same := top.incarnation() == part.Incarnation
 	if same && end >= planned+n {
 		// Where nobody else writes, the last message lies at a place known.
-		r, ok, err := b.at(ctx, top, partition, planned+n-1)
+		r, ok, err := b.at(ctx, top, t.partition, planned+n-1)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			if j, sequence, ours := owner(&r); ours && j == journal && sequence >= final {
-				return nil, nil
+		is := func(r *record) bool {
+			j, sequence, ours := owner(r)
+			return ours && j == journal && sequence == final
+		}
+		found := ok && is(&r)
+		if !found {
+			if err := b.scan(ctx, top, t.partition, max(planned, first), end, func(next record) bool {
+				r, found = next, is(&next)
+				return !found
+			}); err != nil {
+				return nil, err
 			}
 		}
-		found, seen := false, int64(0)
-		if err := b.scan(ctx, top, partition, max(planned, first), end, func(r record) bool {
-			seen++
-			j, sequence, ours := owner(&r)
-			found = ours && j == journal && sequence >= final
-			return !found
-		}); err != nil {
-			return nil, err
+		if found {
+			t.remember(top.id, r.offset, journal, final)
+			return nil, nil
 		}
-		if found || first > planned {
-			return nil, nil // or removed by the topic itself
+		if first > planned {
+			t.remember(top.id, first-1, journal, final)
+			return nil, nil // removed by the topic itself
 		}
 	}
-	own, err := b.lastOwn(ctx, top, partition, first, end, journal)
-	if err != nil {
+	left := &bus.Remains{Part: part, Incarnation: top.incarnation()}
+	if err := b.remains(ctx, top, t.partition, first, end, left, journal); err != nil {
 		return nil, err
 	}
-	if own >= final {
-		return nil, nil
-	}
-	if own == 0 && same && part.End > 0 {
+	floor := uint64(0)
+	if left.After() == 0 && same && part.End > 0 {
 		// Nothing of ours is there. Where what the part came after is, or was
 		// removed in its turn, so was everything before the part.
-		holds, err := b.endHolds(ctx, top, partition, first, end, part, journal)
+		holds, err := b.endHolds(ctx, top, t.partition, first, end, part, journal)
 		if err != nil {
 			return nil, err
 		}
 		if holds {
-			own = part.Sequences[0] - 1
+			floor = part.Sequences[0] - 1
 		}
 	}
-	return &bus.Loss{Target: part.Target, After: own}, nil
+	if last := left.Last(); last != nil {
+		t.remember(top.id, int64(last.End), journal, last.Sequences[0])
+	} else {
+		t.remember(top.id, -1, journal, 0)
+	}
+	return left.Losses(floor), nil
 }
 
 // endHolds says that a partition still has, or has removed itself, what a part

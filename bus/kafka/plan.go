@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -22,6 +23,12 @@ type target struct {
 	id      topicID
 	end     int64
 	endTime time.Time
+	// known says that the partition had its id and end when it was last sent to
+	// or verified. What lay before the end is our message final of a journal,
+	// where endTime is zero.
+	known   bool
+	journal string
+	final   uint64
 	// trusted says that end comes from our own last batch.
 	trusted bool
 
@@ -137,7 +144,7 @@ func (b *Bus) planPart(ctx context.Context, part *bus.Part) error {
 		if err := b.learnEnd(ctx, t, top); err != nil {
 			return err
 		}
-		t.epoch, t.id = epoch, top.id
+		t.epoch = epoch
 	}
 	if !t.next.set || t.next.sequence > math.MaxInt32-int32(len(part.Sequences)) {
 		if t.next, err = b.newStamp(ctx, t); err != nil {
@@ -150,7 +157,8 @@ func (b *Bus) planPart(ctx context.Context, part *bus.Part) error {
 }
 
 // learnEnd asks where a partition ends, and when its last record was stored.
-// That is read by the topic's id, so that the end is not another topic's.
+// That is read by the topic's id, so that the end is not another topic's. What
+// the partition had must be there still.
 func (b *Bus) learnEnd(ctx context.Context, t *target, top *topic) error {
 	end, err := b.offset(ctx, top, t.partition, kafkago.LastOffset, false)
 	if err != nil {
@@ -160,11 +168,58 @@ func (b *Bus) learnEnd(ctx context.Context, t *target, top *topic) error {
 	if err != nil {
 		return err
 	}
-	t.end, t.endTime = end, time.Time{}
+	if t.known {
+		whole := t.id == top.id && end == t.end && t.endedWith(&r, ok)
+		if !whole {
+			whole, err = b.intact(ctx, t, top, end)
+		}
+		if err != nil {
+			return err
+		}
+		if !whole {
+			return bus.ErrVerify
+		}
+	}
+	t.id, t.end, t.endTime, t.known = top.id, end, time.Time{}, true
+	t.journal, t.final = "", 0
 	if ok && r.offset == end-1 {
 		t.endTime = r.time
 	}
 	return nil
+}
+
+// intact says that a partition still has, or has removed itself, what it ended
+// with when it was last sent to or verified.
+func (b *Bus) intact(ctx context.Context, t *target, top *topic, end int64) (bool, error) {
+	if !t.known || t.id != top.id || end < t.end {
+		return false, nil
+	}
+	if t.end == 0 {
+		return true, nil
+	}
+	r, ok, err := b.at(ctx, top, t.partition, t.end-1)
+	return err == nil && t.endedWith(&r, ok), err
+}
+
+// endedWith says that a record, read where the partition ended, is the one that
+// it ended with; none is one that the topic removed.
+func (t *target) endedWith(r *record, ok bool) bool {
+	switch {
+	case !ok || r.offset >= t.end:
+		return true
+	case !t.endTime.IsZero():
+		return r.time.Equal(t.endTime)
+	case t.journal == "":
+		return true // it was removed when it was learnt
+	}
+	journal, sequence, ours := owner(r)
+	return ours && journal == t.journal && sequence == t.final
+}
+
+// remember notes that our message is at an offset, and was before any other that
+// is not certain.
+func (t *target) remember(id topicID, offset int64, journal string, sequence uint64) {
+	t.known, t.id, t.end, t.endTime, t.journal, t.final = true, id, offset+1, time.Time{}, journal, sequence
 }
 
 // newStamp gives the first stamp of a producer that was not used on a target.
@@ -205,7 +260,7 @@ func (b *Bus) whileUnreachable(ctx context.Context, do func() error) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil && !passing(err) {
+		if ctx.Err() == nil && (!passing(err) || errors.Is(err, bus.ErrVerify)) {
 			return err
 		}
 		if ctx.Err() != nil || !b.pause(ctx, backoff(attempt)) {

@@ -29,6 +29,7 @@ type sending struct {
 	t    *target
 	part *bus.Part
 	msgs []*bus.Message
+	look bool
 	// limit is the largest batch, in bytes, and shrunk what it came down to
 	// after the broker took none as large.
 	limit, shrunk int
@@ -69,13 +70,16 @@ func (b *Bus) Send(ctx context.Context, plan bus.Plan, msgs []bus.Message, look 
 	}
 	errs := make([]error, len(parts))
 	stamps, post := &stamps{b: b}, &post{b: b}
-	if !look {
-		post.writing = len(parts) // all of them write their first batch now
+	for _, s := range parts {
+		// What was planned is looked at where something has moved since.
+		if s.look = look || s.t.epoch != b.epoch(); !s.look {
+			post.writing++ // all of these write their first batch now
+		}
 	}
 	var g errgroup.Group
 	for i, s := range parts {
 		g.Go(func() error {
-			errs[i] = b.sendPart(ctx, s, stamps, post, look)
+			errs[i] = b.sendPart(ctx, s, stamps, post)
 			return nil
 		})
 	}
@@ -218,15 +222,20 @@ func (enc *eventEncoder) identify(m *bus.Message) error {
 }
 
 // sendPart stores what is missing of a part.
-func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, post *post, look bool) error {
+func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, post *post) error {
 	journal := extension(s.msgs[0].Event, "timbridge") // all have it: see begin
 	planned := stamp{producer: s.part.ProducerID, epoch: s.part.Epoch, sequence: s.part.BaseSequence, set: true}
 	st, from := planned, 0 // st is the stamp of message number from
 	done, end, renewed := 0, int64(0), 0
+	floor := int64(s.part.End) // where the partition ends at least
 	again := func() error {
-		found, err := b.look(ctx, s.t, s.part, journal)
+		found, lowest, err := b.look(ctx, s.t, s.part, journal)
 		if err != nil {
 			return err
+		}
+		floor = lowest
+		if found < done { // what this very call has stored is gone again
+			return bus.ErrVerify
 		}
 		if found > done {
 			s.left.Add(int64(done - found))
@@ -234,7 +243,7 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, post *po
 		}
 		return nil
 	}
-	if look {
+	if s.look {
 		if err := again(); err != nil {
 			return err
 		}
@@ -242,7 +251,7 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, post *po
 			st, from = i.now, i.from
 		}
 	}
-	for first := !look; done < len(s.msgs); first = false {
+	for first := !s.look; done < len(s.msgs); first = false {
 		if !first {
 			post.write()
 		}
@@ -267,7 +276,13 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, post *po
 			if err != nil {
 				return err
 			}
+			if base < floor || base > floor && s.t.epoch != b.epoch() {
+				// What was there is gone, or may be, while others wrote: the
+				// batch is stored behind it.
+				return bus.ErrVerify
+			}
 			done, end = done+count, base+int64(count)
+			floor = end
 			if s.left.Add(-int64(count)) > 0 {
 				b.cfg.Step("half_sent")
 			}
@@ -305,7 +320,8 @@ func (b *Bus) sendPart(ctx context.Context, s *sending, stamps *stamps, post *po
 	case end == 0: // all found by looking: who stored it, and where, is not known
 		s.t.doubt()
 	default:
-		s.t.end, s.t.endTime, s.t.trusted = end, time.Time{}, true
+		s.t.remember(s.t.id, end-1, journal, s.part.Sequences[len(s.part.Sequences)-1])
+		s.t.trusted = true
 		s.t.next = st
 		s.t.next.sequence += int32(len(s.msgs) - from)
 		// A plan of an earlier process is under its producer id, not ours.
