@@ -16,11 +16,12 @@ type bus struct {
 	posts   []*post           // in the order of the stream
 	marks   map[string]int    // how often each message was posted, by its mark
 	now     map[string]*spoken
-	created map[string]int // by subject
-	tips    map[string]int // what tips told, as factsTold has it
-	reports map[string]int // what reports told, likewise
-	tipped  map[string]int // facts, by the message whose tip told them
-	read    map[string]int // receipts of single messages, by the service's id
+	created map[string]int        // by subject
+	tips    map[string]int        // what tips told, as factsTold has it
+	reports map[string]int        // what reports told, likewise
+	tipped  map[string]int        // facts, by the message whose tip told them
+	read    map[string]int        // receipts of single messages, by the service's id
+	until   map[tim.UserID]uint64 // up to when each has read the talk with the bridge
 	gaps    []gap
 	wrong   []error
 }
@@ -59,14 +60,17 @@ type groupFact struct {
 }
 
 // gap is what an account.gap_detected admits: from a sequence to another one,
-// or from a time to another one.
+// or from a time to another one; of some kinds of events only, or without them
+// of all that was said.
 type gap struct {
 	subject      string // account/… where it may be any conversation
 	conversation bool
-	From         time.Time `json:"from"`
-	To           time.Time `json:"to"`
-	First        uint64    `json:"first_sequence"`
-	Last         uint64    `json:"last_sequence"`
+	Account      tim.UserID `json:"account"`
+	Covers       []string   `json:"covers"`
+	From         time.Time  `json:"from"`
+	To           time.Time  `json:"to"`
+	First        uint64     `json:"first_sequence"`
+	Last         uint64     `json:"last_sequence"`
 }
 
 const (
@@ -84,7 +88,7 @@ const (
 func readBus(events []published) *bus {
 	b := &bus{
 		ids: map[string]string{}, marks: map[string]int{}, now: map[string]*spoken{}, created: map[string]int{},
-		tips: map[string]int{}, reports: map[string]int{}, tipped: map[string]int{}, read: map[string]int{},
+		tips: map[string]int{}, reports: map[string]int{}, tipped: map[string]int{}, read: map[string]int{}, until: map[tim.UserID]uint64{},
 	}
 	for _, p := range events {
 		if err := b.take(p); err != nil {
@@ -111,12 +115,17 @@ func (b *bus) take(p published) error {
 		b.now[id].revoked = true
 	case p.typ == typeRead:
 		var r struct {
-			MsgID string `json:"msg_id"`
+			MsgID  string     `json:"msg_id"`
+			Reader tim.UserID `json:"reader"`
+			Until  uint64     `json:"read_until"`
 		}
 		if err := json.Unmarshal(p.data, &r); err != nil {
 			return err
 		}
 		b.read[r.MsgID]++
+		if r.MsgID == "" {
+			b.until[r.Reader] = max(b.until[r.Reader], r.Until)
+		}
 	case p.typ == typeGap:
 		g := gap{subject: p.subject, conversation: !strings.HasPrefix(p.subject, "account/")}
 		if err := json.Unmarshal(p.data, &g); err != nil {
@@ -213,10 +222,18 @@ func (g groupFact) told(what string) []string {
 func (b *bus) admits(subject string, at uint64) bool {
 	t := time.Unix(int64(at), 0)
 	return slices.ContainsFunc(b.gaps, func(g gap) bool {
-		if g.conversation && g.subject != subject || g.From.IsZero() && g.To.IsZero() {
+		if len(g.Covers) > 0 || g.conversation && g.subject != subject || g.From.IsZero() && g.To.IsZero() {
 			return false
 		}
 		// The service's times are whole seconds.
 		return !t.Before(g.From.Truncate(time.Second)) && (g.To.IsZero() || !t.After(g.To))
+	})
+}
+
+// excuses says whether a gap of an account admits that an event of that kind,
+// such as message.read, is missing that tells what happened between two times.
+func (b *bus) excuses(account tim.UserID, kind string, from, to time.Time) bool {
+	return slices.ContainsFunc(b.gaps, func(g gap) bool {
+		return !g.conversation && g.Account == account && slices.Contains(g.Covers, kind) && !to.Before(g.From) && !from.After(g.To)
 	})
 }

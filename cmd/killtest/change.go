@@ -61,7 +61,7 @@ func (p *person) modify() error {
 	}
 	d := deed{Kind: deedModify, By: p.user, Group: m.deed.Group, ID: m.deed.ID, Mark: m.deed.Mark, Said: saidOf(pieces), Version: stored.Version}
 	p.recent = append(p.recent, m)
-	return p.s.tell(d)
+	return p.tell(d)
 }
 
 func lacking(what string) error { return fmt.Errorf("the sandbox cannot %s", what) }
@@ -78,7 +78,7 @@ func (p *person) revoke() error {
 	if err != nil {
 		return err
 	}
-	return p.s.tell(deed{Kind: deedRevoke, By: p.user, Group: m.deed.Group, ID: m.deed.ID, Mark: m.deed.Mark})
+	return p.tell(deed{Kind: deedRevoke, By: p.user, Group: m.deed.Group, ID: m.deed.ID, Mark: m.deed.Mark})
 }
 
 // read says that the talk with the bridge was read up to its newest message.
@@ -104,7 +104,7 @@ func (p *person) read() error {
 	}
 	p.readTo = m.Seq
 	subject := mapping.Subject(tim.C2C(bridgeUser), p.user)
-	return p.s.tell(deed{Kind: deedRead, By: p.user, ID: fmt.Sprintf("%s/read/%s/%d", subject, p.user, m.ServerTime)})
+	return p.tell(deed{Kind: deedRead, By: p.user, Time: m.ServerTime, ID: fmt.Sprintf("%s/read/%s/%d", subject, p.user, m.ServerTime)})
 }
 
 // sendReceipt tells the bridge that one of its messages was read.
@@ -132,5 +132,5 @@ func (p *person) sendReceipt() error {
 	if m.ConvType == tim.ConvGroup {
 		d.Group = tim.GroupID(m.ConvID)
 	}
-	return p.s.tell(d)
+	return p.tell(d)
 }

@@ -34,15 +34,9 @@ type evidence struct {
 	// published is when what it last told from that volume was recorded.
 	shards             int
 	renewal, published time.Time
-	// away is when the bridge may not have been told something: then a service
-	// that forgets what it pushed has told it to nobody.
-	away []span
 	// downloads are the sums of what there is to download, by URL.
 	downloads map[string]string
 }
-
-// span is a stretch of time.
-type span struct{ from, to time.Time }
 
 // figures are what a run prints.
 type figures struct {
@@ -100,12 +94,12 @@ func (e *evidence) arrived(d deed) bool {
 	_, there := e.bus.ids[d.ID]
 	switch {
 	case d.Kind == deedPost:
-		return there || d.Group == liveRoom || e.gone(d)
-	case e.delivery != "ack":
-	case d.Kind == deedRead:
-		return there
+		return there || isRoom(d.Group) || e.gone(d)
 	case d.Kind == deedRevoke:
 		_, there = e.bus.ids[d.ID+revokedSuffix]
+		return there
+	case e.delivery != "ack":
+	case d.Kind == deedRead:
 		return there
 	case d.Kind == deedTip && d.Report:
 		return e.bus.reports[d.Fact] > 0
@@ -128,7 +122,7 @@ func (e *evidence) check() (figures, error) {
 	e.checkOrder(fault)
 	e.checkChanges(&f, fault)
 	e.checkTips(&f, fault)
-	e.checkRebuilt(&f, fault)
+	e.checkRebuilt(fault)
 	e.checkFiles(&f, fault)
 	e.checkCommands(&f, fault)
 	e.checkDeadLetters(fault)
@@ -165,9 +159,13 @@ func (e *evidence) checkStream(name string, list []published, fault faultFunc) {
 	}
 }
 
-// checkGaps: none is told of a conversation that has a history.
+// checkGaps: none is told of a conversation that has a history, nor of an
+// absence from a service that keeps what it reports.
 func (e *evidence) checkGaps(fault faultFunc) {
 	for _, g := range e.bus.gaps {
+		if len(g.Covers) > 0 && (e.delivery == "ack" || g.From.IsZero() || g.To.IsZero() || !g.From.Before(g.To)) {
+			fault("an absence was told that was none, or has no bounds: %+v", g)
+		}
 		if !g.conversation || e.withoutHistory(g.subject) {
 			continue
 		}
@@ -177,7 +175,7 @@ func (e *evidence) checkGaps(fault faultFunc) {
 
 // withoutHistory says whether nothing is stored of what is said in a group.
 func (e *evidence) withoutHistory(subject string) bool {
-	return subject == mapping.GroupSubject(liveRoom) || slices.ContainsFunc(e.taken, func(c ordered) bool {
+	return slices.ContainsFunc(rooms, func(r tim.GroupID) bool { return subject == mapping.GroupSubject(r) }) || slices.ContainsFunc(e.taken, func(c ordered) bool {
 		return c.verb == "group.create" && c.typ == "avchatroom" && mapping.GroupSubject(c.in) == subject
 	})
 }
@@ -193,7 +191,7 @@ func (e *evidence) checkPosts(f *figures, fault faultFunc) {
 		f.Said++
 		_, there := e.bus.ids[d.ID]
 		n := e.bus.marks[d.Mark]
-		if d.Group == liveRoom && n == 0 {
+		if isRoom(d.Group) && n == 0 {
 			f.Unheard++
 			if !e.bus.admits(mapping.GroupSubject(d.Group), d.Time) {
 				fault("message %q of %s, which is stored nowhere, is not on the bus, and no gap says so (%s)", d.Mark, d.By, time.Unix(int64(d.Time), 0).UTC())
@@ -233,9 +231,16 @@ func (e *evidence) checkOrder(fault faultFunc) {
 	}
 }
 
-// lost says whether something of that time may have been told to nobody.
-func (e *evidence) lost(at time.Time) bool {
-	return e.delivery == "push" && slices.ContainsFunc(e.away, func(s span) bool { return !at.Before(s.from) && !at.After(s.to) })
+// lost says whether a gap admits that an event of that kind is missing, of which
+// one of the bridge's accounts was told between two times. What a service keeps
+// until it is acknowledged is never missing.
+func (e *evidence) lost(account tim.UserID, kind string, from, to time.Time) bool {
+	return e.delivery == "push" && e.bus.excuses(account, kind, from, to)
+}
+
+// forgotten is lost, of what a command did.
+func (e *evidence) forgotten(c ordered, kind string) bool {
+	return e.lost(c.by, kind, c.at, e.recorded(c.id))
 }
 
 // checkDeadLetters: one for each command that came to nothing, none for others.

@@ -71,14 +71,14 @@ func whole() *evidence {
 
 	// Modified, recalled, read.
 	s.deeds = append(s.deeds,
-		deed{Kind: deedModify, By: "alice", At: noon, ID: aliceTalk + "/1", Mark: "alice 1", Version: 2, Said: []string{saidText("alice 1 | changed")}},
-		deed{Kind: deedRevoke, By: "alice", At: noon, ID: aliceTalk + "/2", Mark: "alice 2"},
-		deed{Kind: deedRead, By: "alice", At: noon, ID: aliceTalk + "/read/alice/17"},
-		deed{Kind: deedReceipt, By: "alice", At: noon, ID: "m7"})
+		deed{Kind: deedModify, By: "alice", Began: noon, At: noon, ID: aliceTalk + "/1", Mark: "alice 1", Version: 2, Said: []string{saidText("alice 1 | changed")}},
+		deed{Kind: deedRevoke, By: "alice", Began: noon, At: noon, ID: aliceTalk + "/2", Mark: "alice 2"},
+		deed{Kind: deedRead, By: "alice", Began: noon, At: noon, Time: 17, ID: aliceTalk + "/read/alice/17"},
+		deed{Kind: deedReceipt, By: "alice", Began: noon, At: noon, ID: "m7"})
 	s.event(&s.events, aliceTalk+"/1/modified/2", "message.modified", aliceTalk,
 		`{"message_id":"c2c/alice/bridge/1","version":2,"elements":[{"type":"text","text":"alice 1 | changed"}]}`)
 	s.event(&s.events, aliceTalk+"/2/revoked", "message.revoked", aliceTalk, `{}`)
-	s.event(&s.events, aliceTalk+"/read/alice/17", "message.read", aliceTalk, `{}`)
+	s.event(&s.events, aliceTalk+"/read/alice/17", "message.read", aliceTalk, `{"reader":"alice","read_until":17}`)
 	s.event(&s.events, aliceTalk+"/read/alice/17/m7", "message.read", aliceTalk, `{"msg_id":"m7"}`)
 	m := s.history[aliceTalk+"/1"]
 	m.said, m.version = []string{saidText("alice 1 | changed")}, 2
@@ -95,8 +95,8 @@ func whole() *evidence {
 	s.history[tip] = spoken{id: tip, subject: group, sender: "@TIM#SYSTEM", said: []string{saidTips("kick", "bob", []tim.UserID{"dave"}, nil)}}
 	s.event(&s.events, group+"/report/1", "group.member_changed", group, `{"members":[{"user_id":"bridge","role":"admin"}],"via":"report"}`)
 	s.deeds = append(s.deeds,
-		deed{Kind: deedTip, By: "bob", At: noon, Group: talkGroup(), Fact: group + " member_kicked dave"},
-		deed{Kind: deedTip, By: "bob", At: noon, Group: talkGroup(), Fact: group + " member_changed bridge admin", Report: true})
+		deed{Kind: deedTip, By: "bob", Began: noon, At: noon, Group: talkGroup(), Fact: group + " member_kicked dave"},
+		deed{Kind: deedTip, By: "bob", Began: noon, At: noon, Group: talkGroup(), Fact: group + " member_changed bridge admin", Report: true})
 
 	// What is stored nowhere: once it is told, once a gap is.
 	s.said("carol", liveRoom, roomTalk+"/online/1", "carol 1", 1)
@@ -142,7 +142,7 @@ func (s *story) commands(group string) {
 
 	made := mapping.GroupIDFor(commandSource, "create", false)
 	subject := mapping.GroupSubject(made)
-	s.taken = append(s.taken, ordered{id: "create", verb: "group.create", in: made, typ: "private"},
+	s.taken = append(s.taken, ordered{id: "create", by: bridgeUser, at: noon, verb: "group.create", in: made, typ: "private"},
 		ordered{id: "quit", verb: "group.quit", in: made, fact: subject + " member_left bridge", report: true})
 	s.event(&s.events, subject+"/created", "group.created", subject, `{"via":"report"}`)
 	s.posted(subject+"/1", subject, "bridge", 1, "tip")
@@ -189,14 +189,18 @@ func without(id string) func(*evidence) {
 	return func(e *evidence) { e.events = drop(e.events, id) }
 }
 
-// pushed does the same where a service forgets what it pushed, and the bridge
-// was away or not.
-func pushed(id string, away bool) func(*evidence) {
+// absence is the account's gap of the middle of the day, as data.
+const absence = `{"account":"bridge","from":"2026-11-23T11:59:50Z","to":"2026-11-23T12:00:05Z","covers":["message.read","message.modified","message.revoked","group.member_changed","group.created"]}`
+
+// pushed does the same where a service forgets what it pushed, and a gap of the
+// account says that something is missing, or none does.
+func pushed(id, gap string) func(*evidence) {
 	return func(e *evidence) {
 		e.delivery = "push"
 		e.events = drop(e.events, id)
-		if away {
-			e.away = []span{{noon.Add(-time.Second), noon.Add(time.Second)}}
+		if gap != "" {
+			s := story{evidence: e, sequence: 900}
+			s.event(&s.events, "absence", "account.gap_detected", "account/bridge", gap)
 		}
 	}
 }
@@ -239,14 +243,36 @@ func TestCheck(t *testing.T) {
 		{"a revocation before its message", func(e *evidence) { e.events = swap(e.events, aliceTalk+"/2", aliceTalk+"/2/revoked") }, "it comes before its message"},
 		{"a read mark is not told", without(aliceTalk + "/read/alice/17"), "alice has read, which was answered, is not on the bus"},
 		{"a receipt is not told", without(aliceTalk + "/read/alice/17/m7"), "1 receipts were sent for message m7, and 0 are on the bus"},
-		{"forgotten while the bridge was away", pushed(aliceTalk+"/2/revoked", true), ""},
-		{"forgotten while it was not", pushed(aliceTalk+"/2/revoked", false), "the revocation of alice 2"},
+		{"forgotten in an absence", pushed(aliceTalk+"/read/alice/17/m7", absence), ""},
+		{"forgotten outside of one", pushed(aliceTalk+"/read/alice/17/m7", strings.ReplaceAll(absence, "12:00:05", "11:59:59")), "1 receipts were sent"},
+		{"forgotten in an absence of another kind", pushed(aliceTalk+"/read/alice/17/m7", strings.ReplaceAll(absence, "message.read", "user.status_changed")), "1 receipts were sent"},
+		{"forgotten in an absence of another account", pushed(aliceTalk+"/read/alice/17/m7", strings.ReplaceAll(absence, "bridge", "other")), "1 receipts were sent"},
+		{"forgotten without a gap", pushed(aliceTalk+"/read/alice/17/m7", ""), "1 receipts were sent"},
+		{"a revocation forgotten in an absence, which history shows", pushed(aliceTalk+"/2/revoked", absence), "the revocation of alice 2"},
+		{"a modification forgotten in an absence, which history shows", pushed(aliceTalk+"/1/modified/2", absence), "the modification of alice 1"},
+		{"a command's revocation forgotten in an absence", pushed(aliceTalk+"/4/revoked", absence), "message.revoked is not on the bus"},
+		{"a last read mark forgotten in an absence, which history shows", pushed(aliceTalk+"/read/alice/17", absence), "alice has read up to 17, and on the bus up to 0"},
+		{"a group's creation forgotten in an absence", pushed(made+"/created", absence), ""},
+		{"an earlier modification forgotten in an absence", func(e *evidence) {
+			pushed("", absence)(e)
+			earlier := deed{Kind: deedModify, By: "alice", Began: noon, At: noon, ID: aliceTalk + "/1", Mark: "alice 1", Version: 1}
+			e.deeds = append([]deed{earlier}, e.deeds...)
+		}, ""},
+		{"an earlier modification that is not told", func(e *evidence) {
+			earlier := deed{Kind: deedModify, By: "alice", Began: noon, At: noon, ID: aliceTalk + "/1", Mark: "alice 1", Version: 1}
+			e.deeds = append([]deed{earlier}, e.deeds...)
+		}, "a modification of alice 1, which was answered, is not on the bus"},
+		{"an absence from a service that keeps its reports", func(e *evidence) {
+			pushed("", absence)(e)
+			e.delivery = "ack"
+		}, "an absence was told that was none"},
+		{"an absence without an end", pushed("", strings.ReplaceAll(absence, `"to"`, `"until"`)), "or has no bounds"},
 
 		{"a tip means nothing", without(group + "/4/tip/0"), "means nothing on the bus"},
 		{"what happened in a group is not told", without(group + "/4/tip/0"), `member_kicked dave" happened 1 times, and is told 0 times by tips`},
 		{"a report is missing", without(group + "/report/1"), `member_changed bridge admin" happened 1 times, and is told 0 times by reports`},
-		{"a report is missing, of a service that forgets, while the bridge was away", pushed(group+"/report/1", true), ""},
-		{"a report is missing, of a service that forgets, while it was not", pushed(group+"/report/1", false), "is told 0 times by reports"},
+		{"a report is missing, of a service that forgets, in an absence", pushed(group+"/report/1", absence), ""},
+		{"a report is missing, of a service that forgets, outside of one", pushed(group+"/report/1", ""), "is told 0 times by reports"},
 
 		{"history has more", func(e *evidence) { e.history["more"] = spoken{id: "more"} }, "history has more"},
 		{"history says something else", inHistory(group+"/2", func(m *spoken) { m.said = []string{"else"} }), "a consumer makes of it"},

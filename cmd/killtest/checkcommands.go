@@ -121,7 +121,7 @@ func (f *figures) count(c ordered, o outcome, fault faultFunc) {
 // checkSend: the message is in chat once, if history holds it, and told once.
 func (e *evidence) checkSend(c ordered, o outcome, fault faultFunc) {
 	told := e.bus.marks[c.text]
-	if c.in == liveRoom {
+	if isRoom(c.in) {
 		if told > 1 || o.succeeded() && told != 1 {
 			fault("command %s (%s): its message, which is stored nowhere, is on the bus %d times", c.id, c.verb, told)
 		}
@@ -141,9 +141,7 @@ func (e *evidence) checkRevoke(c ordered, o outcome, fault faultFunc) {
 	if o.succeeded() != done {
 		fault("command %s (%s): its outcome is %s %s, and whether the message is revoked in chat: %t", c.id, c.verb, o.typ, o.why(), done)
 	}
-	// The message itself is told however it comes; that it was revoked is a
-	// report that a service which forgets what it pushed may have told to nobody.
-	if _, told := e.bus.ids[c.what+revokedSuffix]; done && !told && !e.lost(o.recorded) {
+	if _, told := e.bus.ids[c.what+revokedSuffix]; done && !told {
 		fault("command %s (%s): message.revoked is not on the bus", c.id, c.verb)
 	}
 }
@@ -154,7 +152,7 @@ func (e *evidence) checkModify(id string, c ordered, fault faultFunc) {
 	if !ok || !m.revoked && !slices.Equal(m.said, c.said) {
 		fault("command %s (%s) succeeded last, and the message %s says %q, not %q", c.id, c.verb, id, m.said, c.said)
 	}
-	if _, told := e.bus.ids[fmt.Sprintf("%s%s%d", id, modifiedInfix, m.version)]; ok && !told && !e.lost(e.recorded(c.id)) {
+	if _, told := e.bus.ids[fmt.Sprintf("%s%s%d", id, modifiedInfix, m.version)]; ok && !told {
 		fault("command %s (%s): version %d of %s is not on the bus", c.id, c.verb, m.version, id)
 	}
 }
@@ -170,7 +168,7 @@ func (e *evidence) checkCreate(c ordered, o outcome, fault faultFunc) {
 			fault("command %s (%s) made a group whose first message is not on the bus", c.id, c.verb)
 		}
 	}
-	if n := e.bus.created[subject]; n > 1 || o.succeeded() && n != 1 && !e.lost(o.recorded) {
+	if n := e.bus.created[subject]; n > 1 || o.succeeded() && n != 1 && !e.forgotten(c, "group.created") {
 		fault("command %s (%s): group.created is on the bus %d times", c.id, c.verb, n)
 	}
 }
@@ -184,7 +182,7 @@ func (e *evidence) checkFact(fact string, by []ordered, fault faultFunc) {
 		n = e.bus.reports[fact]
 		certain = 0
 		for _, c := range by {
-			if !e.lost(e.recorded(c.id)) {
+			if !e.forgotten(c, kindOf(fact)) {
 				certain++
 			}
 		}

@@ -148,7 +148,7 @@ func (f *figures) add(own figures) {
 // of is what there is of a shard.
 func (e *evidence) of(s *shard) *evidence {
 	part := &evidence{
-		delivery: e.delivery, accounts: s.accounts, renewal: e.renewal, away: e.away, inChat: e.inChat, downloads: e.downloads,
+		delivery: e.delivery, accounts: s.accounts, renewal: e.renewal, inChat: e.inChat, downloads: e.downloads,
 		history: map[string]spoken{}, came: map[string][]outcome{},
 	}
 	told := map[string]bool{mapping.GroupSubject(talkGroup()): true} // the conversations

@@ -24,6 +24,7 @@ func talkGroup() tim.GroupID { return mapping.GroupIDFor(commandSource, talkComm
 type ordered struct {
 	id   string
 	by   tim.UserID // the account that is to do it
+	at   time.Time  // when it was given
 	verb string
 	text string      // of a send: the message's mark
 	to   tim.UserID  // of a send to a person
@@ -79,6 +80,7 @@ type madeGroup struct {
 
 // publish puts one command on the bus. It ends with an error only when ctx ends.
 func (o *orders) publish(ctx context.Context, c ordered, data any) error {
+	c.at = time.Now()
 	body, err := json.Marshal(map[string]any{
 		"specversion": "1.0", "id": c.id, "source": commandSource, "type": "io.timbridge.command." + c.verb + ".v1",
 		"time": time.Now().UTC().Format(time.RFC3339Nano), "datacontenttype": "application/json",
@@ -140,7 +142,7 @@ func (o *orders) learn(ctx context.Context) {
 		switch c := given[out.Command.ID]; {
 		case c.verb == "group.create" && c.id != talkCommand:
 			o.groups = append(o.groups, madeGroup{id: c.in, by: c.by, typ: c.typ})
-		case c.verb == "message.send" && c.in != liveRoom && c.typ == "" && len(o.revocable) < 100 && o.rng.IntN(4) == 0:
+		case c.verb == "message.send" && !isRoom(c.in) && c.typ == "" && len(o.revocable) < 100 && o.rng.IntN(4) == 0:
 			o.revocable = append(o.revocable, ordered{by: c.by, what: out.Result.MessageID, sent: c.text, in: c.in, to: c.to})
 		}
 	}

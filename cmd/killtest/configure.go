@@ -161,8 +161,5 @@ func (h *house) configure() error {
 		name := h.bridgeName(i)
 		h.bridges = append(h.bridges, &process{name: name, path: h.binary, args: []string{"run", "-config", filepath.Join(h.dir, name+".hcl")}, log: open(name)})
 	}
-	for _, p := range h.others() {
-		p.onKill = h.away.begin
-	}
 	return err
 }

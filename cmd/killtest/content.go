@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
@@ -16,6 +17,9 @@ import (
 
 	"github.com/timbridge/timbridge/tim"
 )
+
+// unknownElem is the number of a kind of element that nobody here knows.
+const unknownElem = 99
 
 // piece is an element as this program thinks of it, for both directions.
 type piece struct {
@@ -115,6 +119,8 @@ func (p piece) elem(dir string) (tim.Elem, error) {
 			Title: p.text, Abstracts: []string{"one line"}, CompatibleText: "passed on",
 			Messages: []tim.Message{{Sender: people[0], Elems: []tim.Elem{tim.TextElem{Content: "within " + p.text}}}},
 		}, nil
+	case "unknown":
+		return tim.UnknownElem{Type: unknownElem, Raw: json.RawMessage(fmt.Sprintf(`{"elem_type":%d,"killtest":%q}`, unknownElem, p.text))}, nil
 	case "image":
 		e := tim.ImageElem{}
 		e.OrigPath, err = keep(p.file, p.text)
@@ -190,6 +196,8 @@ func (p piece) said() string {
 		return saidLocation(p.text, float64(p.number), -float64(p.number)/4)
 	case "merger":
 		return saidMerger(p.text, []string{"one line"}, "passed on", []string{saidText("within " + p.text)})
+	case "unknown":
+		return saidUnknown(unknownElem, p.text)
 	case "image":
 		return saidImage(len(p.file), pictureWidth, pictureHeight)
 	case "sound":

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/timbridge/timbridge/tim"
@@ -25,6 +26,7 @@ type deed struct {
 	// Group is empty in the talk with the bridge.
 	Group tim.GroupID `json:"group,omitempty"`
 	To    tim.UserID  `json:"to,omitempty"` // in the talk with one of the bridge's accounts
+	Began time.Time   `json:"began"`        // when it was first asked for
 	At    time.Time   `json:"at"`           // when it was answered
 
 	// ID is the id of the message's event; of a read mark that of its own; of
@@ -50,15 +52,22 @@ type deed struct {
 	Report bool   `json:"report,omitempty"`
 }
 
-// The groups that people make. The bridge is in all of them; in the room it is
-// by a command. What is said in the room is stored nowhere.
+// The groups that people make. The bridge is in all of them; in the rooms it is
+// by commands. What is said in the rooms is stored nowhere.
 const (
 	privateGroup   tim.GroupID = "private"
 	publicGroup    tim.GroupID = "public"
 	chatRoom       tim.GroupID = "chatroom"
 	communityGroup tim.GroupID = "@TGS#_community"
 	liveRoom       tim.GroupID = "room"
+	broadcastRoom  tim.GroupID = "broadcast"
 )
+
+// rooms are those whose messages are stored nowhere.
+var rooms = []tim.GroupID{liveRoom, broadcastRoom}
+
+// isRoom says whether what is said in a group is stored nowhere.
+func isRoom(group tim.GroupID) bool { return slices.Contains(rooms, group) }
 
 // peoplesGroups are those that have a history.
 var peoplesGroups = []tim.GroupID{privateGroup, publicGroup, chatRoom, communityGroup}

@@ -51,7 +51,7 @@ func (e *evidence) conversationsOf(user tim.UserID) []tim.Conversation {
 		out = append(out, tim.Group(talkGroup()))
 		made := map[tim.GroupID]bool{}
 		for _, d := range e.deeds {
-			if d.Kind == deedPost && d.Group != "" && d.Group != liveRoom && d.Group != talkGroup() && !made[d.Group] {
+			if d.Kind == deedPost && d.Group != "" && !isRoom(d.Group) && d.Group != talkGroup() && !made[d.Group] {
 				made[d.Group] = true
 				out = append(out, tim.Group(d.Group))
 			}

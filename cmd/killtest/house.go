@@ -41,7 +41,6 @@ type house struct {
 	senderOut *os.File
 
 	files *fileHost // of what commands say is to be fetched
-	away  watch
 	lost  time.Time // when a shard lost its volume
 
 	mu     sync.Mutex

@@ -16,7 +16,8 @@
 //     the order sent;
 //   - every modification, revocation, read mark and happening in a group that
 //     was answered is there, after its message; with -delivery push one may be
-//     missing that no history holds and that happened while the bridge was away;
+//     missing that no history shows, within the bounds of an
+//     account.gap_detected that covers its kind;
 //   - what is said where nothing is stored is there, or lies within the bounds
 //     of an account.gap_detected, of which there is none for anything else;
 //   - what a consumer makes of the bus, message by message, is what the

@@ -78,7 +78,7 @@ func (o *orders) nextOfAll(n int, c ordered, someone tim.UserID) (ordered, any) 
 		c.verb = "status.set"
 		return c, map[string]string{"custom": "at " + c.id}
 	case n < 11:
-		c.in = liveRoom
+		c.in = rooms[o.rng.IntN(len(rooms))]
 		return o.send(c)
 	}
 	c.in = peoplesGroups[o.rng.IntN(len(peoplesGroups))]
@@ -98,7 +98,7 @@ func (o *orders) send(c ordered) (ordered, any) {
 		elements = append(elements, p.data(host))
 	}
 	data := map[string]any{"conversation": conversationData(c.to, c.in), "elements": elements}
-	if o.all && c.in != liveRoom && o.rng.IntN(20) == 0 {
+	if o.all && !isRoom(c.in) && o.rng.IntN(20) == 0 {
 		data["need_read_receipt"] = true
 	}
 	return c, data

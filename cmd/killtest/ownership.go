@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/tim"
@@ -33,7 +34,7 @@ func (g *ownGroup) roles() bool { return g.typ == tim.GroupPublic || g.typ == ti
 // estates says who owns what.
 var estates = map[tim.UserID][]ownGroup{
 	people[0]: {{id: privateGroup, typ: tim.GroupPrivate}, {id: liveRoom, typ: tim.GroupAVChatRoom}},
-	people[1]: {{id: publicGroup, typ: tim.GroupPublic}, {id: chatRoom, typ: tim.GroupChatRoom}},
+	people[1]: {{id: publicGroup, typ: tim.GroupPublic}, {id: chatRoom, typ: tim.GroupChatRoom}, {id: broadcastRoom, typ: tim.GroupBChatRoom}},
 	people[2]: {{id: communityGroup, typ: tim.GroupCommunity}},
 }
 
@@ -45,7 +46,7 @@ func (p *person) makeGroups(context.Context) error {
 	for _, g := range estates[p.user] {
 		anybody := tim.GroupAddAny
 		param := tim.CreateGroupParam{GroupID: g.id, GroupType: g.typ, GroupName: "of " + string(p.user)}
-		if g.typ != tim.GroupAVChatRoom {
+		if !isRoom(g.id) {
 			param.ApproveOption, param.AddOption = &anybody, &anybody
 			for _, user := range append([]tim.UserID{bridgeUser}, people...) {
 				if user != p.user {
@@ -68,22 +69,25 @@ func (p *person) makeGroups(context.Context) error {
 	return nil
 }
 
-// enterRoom has everybody in the room, whose owner cannot bring them in.
-func (p *person) enterRoom(context.Context) error {
+// enterRooms has everybody in the rooms, whose owners cannot bring them in.
+func (p *person) enterRooms(context.Context) error {
 	if !p.s.all {
 		return nil
 	}
-	if p.user != people[0] && p.user != visitor {
-		groups, ok := p.client.(tim.Groups)
-		if !ok {
-			return lacking("join groups")
+	groups, ok := p.client.(tim.Groups)
+	if !ok {
+		return lacking("join groups")
+	}
+	for _, room := range rooms {
+		if p.user == visitor || slices.ContainsFunc(p.owned, func(g *ownGroup) bool { return g.id == room }) {
+			continue
 		}
-		err := p.insist("join the room", func(ctx context.Context) error { return groups.JoinGroup(ctx, liveRoom, "") }, tim.CodeSvrGroupAlreadyMember)
+		err := p.insist("join the room", func(ctx context.Context) error { return groups.JoinGroup(ctx, room, "") }, tim.CodeSvrGroupAlreadyMember)
 		if err != nil {
 			return err
 		}
 	}
-	return p.s.tell(deed{Kind: deedReady, By: p.user})
+	return p.tell(deed{Kind: deedReady, By: p.user})
 }
 
 // administer does something in one of the person's own groups.
@@ -94,7 +98,7 @@ func (p *person) administer() error {
 		return lacking("change groups")
 	}
 	switch n := p.rng.IntN(10); {
-	case n < 3 || g.typ == tim.GroupAVChatRoom:
+	case n < 3 || isRoom(g.id):
 		return p.describe(groups, g)
 	case n < 4 && g.roles():
 		g.above = !g.above
@@ -115,7 +119,7 @@ func (p *person) told(g *ownGroup, stored bool, format string, args ...any) erro
 	if !stored {
 		return nil
 	}
-	return p.s.tell(deed{Kind: deedTip, By: p.user, Group: g.id, Fact: factOf(g.id, fmt.Sprintf(format, args...))})
+	return p.tell(deed{Kind: deedTip, By: p.user, Group: g.id, Fact: factOf(g.id, fmt.Sprintf(format, args...))})
 }
 
 func factOf(group tim.GroupID, what string) string { return mapping.GroupSubject(group) + " " + what }
@@ -137,7 +141,7 @@ func (p *person) describe(groups tim.Groups, g *ownGroup) error {
 	if err := p.insist("describe "+string(g.id), func(ctx context.Context) error { return groups.ModifyGroup(ctx, param) }); err != nil {
 		return err
 	}
-	return p.told(g, g.typ != tim.GroupAVChatRoom, "info_changed %s=%s", field, value)
+	return p.told(g, !isRoom(g.id), "info_changed %s=%s", field, value)
 }
 
 func (p *person) bringIn(g *ownGroup) error {
@@ -182,7 +186,7 @@ func (p *person) giveRole(groups tim.Groups, g *ownGroup, to tim.UserID, admin b
 		return err
 	}
 	if to == bridgeUser { // it is told itself, too
-		err := p.s.tell(deed{Kind: deedTip, By: p.user, Group: g.id, Fact: factOf(g.id, fmt.Sprintf("member_changed %s %s", to, word)), Report: true})
+		err := p.tell(deed{Kind: deedTip, By: p.user, Group: g.id, Fact: factOf(g.id, fmt.Sprintf("member_changed %s %s", to, word)), Report: true})
 		if err != nil {
 			return err
 		}

@@ -28,8 +28,9 @@ type person struct {
 	recent  []own          // messages that can still be changed
 	owned   []*ownGroup
 	visits  int
-	asked   bool   // to be let in where everybody talks
-	readTo  uint64 // the sequence of the talk with the bridge
+	asked   bool      // to be let in where everybody talks
+	readTo  uint64    // the sequence of the talk with the bridge
+	began   time.Time // what it is at
 
 	mu     sync.Mutex
 	newest tim.Message            // of the bridge's in the talk with it
@@ -124,7 +125,7 @@ func (p *person) act() error {
 	case n < 78:
 		return p.post(p.s.group)
 	case n < 83:
-		return p.post(liveRoom)
+		return p.post(rooms[p.rng.IntN(len(rooms))])
 	}
 	return p.post(peoplesGroups[p.rng.IntN(len(peoplesGroups))])
 }
@@ -150,8 +151,11 @@ func (p *person) say(group tim.GroupID, account tim.UserID) error {
 	number := p.numbers[where]
 	d := deed{Kind: deedPost, By: p.user, Group: group, To: account, Number: number, Mark: fmt.Sprintf("%s to %s %d", p.user, where, number)}
 	pieces := thinkOf(p.rng, d.Mark, p.s.all)
+	if p.s.all && p.rng.IntN(15) == 0 {
+		pieces = append(pieces, piece{kind: "unknown", text: "unknown of " + d.Mark})
+	}
 	d.Said, d.Files = saidOf(pieces), sumsOf(pieces)
-	d.Wants = p.s.all && group != liveRoom && p.rng.IntN(30) == 0
+	d.Wants = p.s.all && !isRoom(group) && p.rng.IntN(30) == 0
 	msg := tim.Message{Rand: p.rng.Uint64()&0xffffffff | 1, NeedReadReceipt: d.Wants}
 	for _, piece := range pieces {
 		elem, err := piece.elem(p.dir)
@@ -174,11 +178,17 @@ func (p *person) say(group tim.GroupID, account tim.UserID) error {
 		}
 	}
 	d.ID, d.Time = mapping.MessageID(p.user, stored), stored.ServerTime
-	if group != liveRoom {
+	if !isRoom(group) {
 		if p.recent = append(p.recent, own{stored, d}); len(p.recent) > 30 {
 			p.recent = p.recent[1:]
 		}
 	}
+	return p.tell(d)
+}
+
+// tell prints what the person did.
+func (p *person) tell(d deed) error {
+	d.Began = p.began
 	return p.s.tell(d)
 }
 
@@ -197,7 +207,8 @@ func (p *person) removeFiles() error {
 // again by its random. It does not stop half way when the test ends: what is in
 // doubt would be neither promised nor not.
 func (p *person) insist(what string, call func(context.Context) error, done ...tim.Code) error {
-	deadline := time.Now().Add(90 * time.Second) // the service remembers a random for 120 s
+	p.began = time.Now()
+	deadline := p.began.Add(90 * time.Second) // the service remembers a random for 120 s
 	for {
 		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 		err := call(ctx)

@@ -21,8 +21,6 @@ type process struct {
 	// stdin and stdout are for a program that is talked to.
 	stdin  io.Reader
 	stdout io.Writer
-	// onKill is called before each kill, where it is not nil.
-	onKill func()
 
 	mu   sync.Mutex
 	cmd  *exec.Cmd
@@ -64,9 +62,6 @@ func (p *process) kill() error {
 	p.mu.Unlock()
 	if cmd == nil {
 		return nil
-	}
-	if p.onKill != nil {
-		p.onKill()
 	}
 	if err := cmd.Process.Kill(); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("kill %s: %w", p.name, err)

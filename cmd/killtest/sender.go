@@ -78,7 +78,7 @@ func runSender(args []string) error {
 	if s.all {
 		crowd = append(crowd, newPerson(&s, visitor, len(people)))
 	}
-	for _, step := range []func(*person, context.Context) error{(*person).signIn, (*person).makeGroups, (*person).enterRoom, (*person).live} {
+	for _, step := range []func(*person, context.Context) error{(*person).signIn, (*person).makeGroups, (*person).enterRooms, (*person).live} {
 		if err := together(crowd, func(p *person) error { return step(p, ctx) }); err != nil {
 			return err
 		}

@@ -9,7 +9,6 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 )
 
@@ -66,16 +65,9 @@ func test(ctx context.Context, s settings) (err error) {
 	if err := h.startSender(); err != nil {
 		return err
 	}
-	if err := h.enterRoom(ctx, o); err != nil {
+	if err := h.enterRooms(ctx, o); err != nil {
 		return err
 	}
-	watching, blink := context.WithCancel(ctx)
-	var watched sync.WaitGroup
-	watched.Go(func() { h.away.run(watching, h) })
-	defer func() {
-		blink()
-		watched.Wait()
-	}()
 	loading, abandon := context.WithCancel(ctx)
 	defer abandon()
 	stop, commanding := make(chan struct{}), make(chan error, 1)
@@ -98,9 +90,6 @@ func test(ctx context.Context, s settings) (err error) {
 	if ready, why := h.ready(ctx); !ready {
 		return fmt.Errorf("the bridge is not ready in the end: %s", why)
 	}
-	blink()
-	watched.Wait()
-	e.away = h.away.spans
 	check := e.check
 	if s.shards > 1 {
 		check = e.checkFleet
@@ -109,7 +98,7 @@ func test(ctx context.Context, s settings) (err error) {
 	fmt.Printf("%d messages answered, %d changes of them, %d tips, %d commands taken (%d of them to revoke): %d succeeded, %d failed, %d in doubt; %d events; %d downloads; settled %s after the load; took %s\n",
 		f.Said, f.Changed, f.Tips, f.Taken, f.Revoked, f.Succeeded, f.Failed, f.InDoubt, f.Events, f.Files, time.Since(settling).Round(time.Millisecond), time.Since(started).Round(time.Second))
 	if s.shards == 1 && f.Missing > 0 || f.Unheard > 0 || f.Gaps > 0 {
-		fmt.Printf("while the bridge was away: %d messages of those stored nowhere, within the bounds of %d gaps; %d changes and reports that were told to nobody, which no history holds\n", f.Unheard, f.Gaps, f.Missing)
+		fmt.Printf("while the bridge was away: %d messages of those stored nowhere, and %d changes and reports that no history holds, all within the bounds of %d gaps\n", f.Unheard, f.Missing, f.Gaps)
 	}
 	if s.shards > 1 {
 		fmt.Printf("%d shards; %d commands of unknown accounts", s.shards, f.Unknown)
@@ -139,10 +128,15 @@ func (h *house) trouble(ctx context.Context, rng *rand.Rand) error {
 		return h.endure(ctx)
 	case h.fill != "":
 		return h.fillUp(ctx)
-	case len(h.steps) > 0:
-		return h.killAtSteps(ctx, rng)
 	}
-	return h.killAll(ctx, rng)
+	kill := h.killAll
+	if len(h.steps) > 0 {
+		kill = h.killAtSteps
+	}
+	if err := kill(ctx, rng); err != nil {
+		return err
+	}
+	return h.peace(ctx, lastPeace)
 }
 
 // makeTalk has the bridge create the group in which everybody talks.
@@ -162,20 +156,25 @@ func (h *house) makeTalk(ctx context.Context, o *orders) error {
 	return o.awaitSuccess(ctx, talkCommand)
 }
 
-// enterRoom has the bridge come into the room, where it can be told only what
+// enterRooms has the bridge come into the rooms, where it can be told only what
 // is said while it is there.
-func (h *house) enterRoom(ctx context.Context, o *orders) error {
+func (h *house) enterRooms(ctx context.Context, o *orders) error {
 	if !h.all() {
 		return nil
 	}
 	if err := h.awaitPeople(ctx, 30*time.Second); err != nil {
 		return err
 	}
-	const command = "enter"
-	if err := o.publish(ctx, ordered{id: command, by: bridgeUser, verb: "group.join", in: liveRoom}, map[string]any{"group_id": liveRoom}); err != nil {
-		return err
+	for _, room := range rooms {
+		command := "enter " + string(room)
+		if err := o.publish(ctx, ordered{id: command, by: bridgeUser, verb: "group.join", in: room}, map[string]any{"group_id": room}); err != nil {
+			return err
+		}
+		if err := o.awaitSuccess(ctx, command); err != nil {
+			return err
+		}
 	}
-	return o.awaitSuccess(ctx, command)
+	return nil
 }
 
 // awaitSuccess waits until a command has succeeded.

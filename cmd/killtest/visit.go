@@ -65,7 +65,7 @@ func (p *person) ask(groups tim.Groups) error {
 			return err
 		}
 		p.asked = true
-		return p.s.tell(deed{Kind: deedTip, By: p.user, Group: g.id, Fact: petition, Report: true})
+		return p.tell(deed{Kind: deedTip, By: p.user, Group: g.id, Fact: petition, Report: true})
 	}
 	in := false
 	err := p.insist("look where it is", func(ctx context.Context) error {

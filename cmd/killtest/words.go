@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -22,6 +23,19 @@ func saidSound(size int, seconds int64) string { return fmt.Sprintf("sound %d %d
 func saidFile(size int, name string) string    { return fmt.Sprintf("file %d %q", size, name) }
 func saidVideo(n int, seconds int64, s int) string {
 	return fmt.Sprintf("video %d %ds %d", n, seconds, s)
+}
+
+func saidUnknown(number int32, text string) string { return fmt.Sprintf("unknown %d %q", number, text) }
+
+// unknownText is what an element of a kind that nobody knows says.
+func unknownText(raw json.RawMessage) string {
+	var said struct {
+		Text string `json:"killtest"`
+	}
+	if err := json.Unmarshal(raw, &said); err != nil {
+		return err.Error()
+	}
+	return said.Text
 }
 
 func saidMerger(title string, abstracts []string, compatible string, within []string) string {
@@ -54,6 +68,9 @@ type element struct {
 	Index     int64     `json:"index"`
 	Longitude float64   `json:"longitude"`
 	Latitude  float64   `json:"latitude"`
+
+	ElemType int32           `json:"elem_type"`
+	Raw      json.RawMessage `json:"raw"`
 
 	Title          string   `json:"title"`
 	Abstracts      []string `json:"abstracts"`
@@ -96,6 +113,8 @@ func (e element) said() string {
 		return saidFace(e.Index, e.Data)
 	case "location":
 		return saidLocation(e.Desc, e.Longitude, e.Latitude)
+	case "unknown":
+		return saidUnknown(e.ElemType, unknownText(e.Raw))
 	case "image":
 		return saidImage(e.Size, e.Width, e.Height)
 	case "sound":
@@ -151,6 +170,8 @@ func saidInChat(list []tim.Elem) []string {
 			out = append(out, saidFace(e.Index, e.Buf))
 		case tim.LocationElem:
 			out = append(out, saidLocation(e.Desc, e.Longitude, e.Latitude))
+		case tim.UnknownElem:
+			out = append(out, saidUnknown(int32(e.Type), unknownText(e.Raw)))
 		case tim.ImageElem:
 			out = append(out, saidImage(int(e.OrigPicSize), int(e.OrigPicWidth), int(e.OrigPicHeight)))
 		case tim.SoundElem:
