@@ -1,8 +1,11 @@
 package bridge
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image"
+	"image/png"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -315,6 +318,62 @@ func TestFilesOverTheWholeBridge(t *testing.T) {
 	}
 	if left, err := os.ReadDir(filepath.Join(cfg.DataDir, "media")); err != nil || len(left) > 0 {
 		t.Errorf("left: %v, %v", left, err)
+	}
+}
+
+// TestFilesAreSentOn: with the configuration as it is by default, by which no
+// file is fetched, what somebody posted is sent on by the names that the
+// service gave its files.
+func TestFilesAreSentOn(t *testing.T) {
+	cfg := newConfig(t)
+	s := newService(t, cfg)
+	alice := s.person("alice", tim.PlatformOther)
+	r := launch(t, cfg)
+	r.awaitState(AccountConnected)
+	c := &clerk{t: t, bus: desk(t, cfg)}
+	dir := t.TempDir()
+	note, photo := filepath.Join(dir, "note.txt"), filepath.Join(dir, "photo.png")
+	must(t, os.WriteFile(note, []byte("what was agreed"), 0o600))
+	var pixels bytes.Buffer
+	must(t, png.Encode(&pixels, image.NewGray(image.Rect(0, 0, 40, 30))))
+	must(t, os.WriteFile(photo, pixels.Bytes(), 0o600))
+	_, err := alice.Send(t.Context(), tim.C2C(testUser), tim.Message{Elems: []tim.Elem{
+		tim.FileElem{FilePath: note, FileName: "note.txt"}, tim.ImageElem{OrigPath: photo},
+		tim.SoundElem{FilePath: note, FileTime: 2}, tim.VideoElem{VideoPath: note, VideoType: "mp4", VideoDuration: 3, ImagePath: photo, ImageType: "png"},
+		tim.LocationElem{Desc: "nowhere", Longitude: 300, Latitude: -91},
+	}})
+	must(t, err)
+	var posted struct{ Elements []any }
+	must(t, json.Unmarshal(awaitEvents(t, c.bus, "message.posted", 1)[0].Data(), &posted))
+	c.done("message.send", map[string]any{"conversation": map[string]any{"type": "c2c", "user_id": "carol"}, "elements": posted.Elements})
+	carol := s.person("carol", tim.PlatformOther)
+	msgs, err := carol.(tim.History).Messages(t.Context(), tim.C2C(testUser), tim.HistoryQuery{})
+	if err != nil || len(msgs) != 1 || len(msgs[0].Elems) != 5 {
+		t.Fatalf("%+v, %v", msgs, err)
+	}
+	for i, want := range []string{"what was agreed", pixels.String(), "what was agreed", "what was agreed"} {
+		var url string
+		switch e := msgs[0].Elems[i].(type) {
+		case tim.FileElem:
+			url = e.URL
+		case tim.ImageElem:
+			url = e.OrigURL
+		case tim.SoundElem:
+			url = e.URL
+		case tim.VideoElem:
+			url = e.VideoURL
+			if got := download(t, e.ImageURL); got != pixels.String() {
+				t.Errorf("the film's first picture has %d bytes", len(got))
+			}
+		}
+		if got := download(t, url); got != want {
+			t.Errorf("element %d holds %d bytes, not %d", i, len(got), len(want))
+		}
+	}
+	posted.Elements[0].(map[string]any)["id"] = "no-such-file"
+	o := c.outcome(c.order("message.send", map[string]any{"conversation": map[string]any{"type": "c2c", "user_id": "carol"}, "elements": posted.Elements}))
+	if o.Type != mapping.TypeFailed || o.Error.Number != int32(tim.CodeSDKCommFileNotFound) {
+		t.Errorf("a file that the service does not have: %s %+v", o.Type, o.Error)
 	}
 }
 

@@ -100,9 +100,8 @@ func TestWhatAnEventHasCanBeSent(t *testing.T) {
 	for _, file := range cmd.Send.Media {
 		needed = append(needed, file.Field()+" "+file.Name)
 	}
-	if diff := cmp.Diff([]string{
-		"/elements/0/url o.png", "/elements/1/url x", "/elements/2/url s", "/elements/3/url a.pdf", "/elements/4/url v", "/elements/4/snapshot/url p",
-	}, needed); diff != "" {
+	// The others have the name by which the service holds them.
+	if diff := cmp.Diff([]string{"/elements/1/url x"}, needed); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
 	}
 

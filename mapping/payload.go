@@ -63,6 +63,9 @@ func (c *Command) readSend(d SendData) error {
 	if err != nil {
 		return reject(RejectSchemaInvalid, "/conversation/users", "%v", err)
 	}
+	if conv.Type == tim.ConvC2C && len(d.TargetUserIDs) > 0 {
+		return reject(RejectSchemaInvalid, "/target_user_ids", "it chooses among the members of a group, and this goes to one user: leave it out")
+	}
 	m := tim.Message{
 		CloudCustomStr: d.CloudCustomData, GroupAtUsers: d.AtUserIDs,
 		IsOnlineMsg: d.OnlineOnly, NeedReadReceipt: d.NeedReadReceipt,

@@ -67,6 +67,15 @@ func TestToCommandRejects(t *testing.T) {
 		}, mapping.RejectElementNotSendable, "/elements/1", "group_tips"},
 		{"report", func(t *testing.T) *event.Event { return commandEvent(t, send, element(`{"type":"group_report"}`)) }, mapping.RejectElementNotSendable, "/elements/1", "group_report"},
 		{"unknown element", func(t *testing.T) *event.Event { return commandEvent(t, send, element(`{"type":"unknown","raw":1}`)) }, mapping.RejectElementNotSendable, "/elements/1", "unknown"},
+		{"merger by its key", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"merger","title":"talk","abstracts":["a"],"raw":{"merge_elem_relay_json_key":"k"}}`))
+		}, mapping.RejectElementNotSendable, "/elements/1", "key"},
+		{"merger of nothing", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, element(`{"type":"merger","title":"talk"}`))
+		}, mapping.RejectSchemaInvalid, "/elements/1", `"messages"`},
+		{"some of one user", func(t *testing.T) *event.Event {
+			return commandEvent(t, send, `{"target_user_ids":["eve"],`+text[1:])
+		}, mapping.RejectSchemaInvalid, "/target_user_ids", "leave it out"},
 		{"image without a file", func(t *testing.T) *event.Event { return commandEvent(t, send, element(`{"type":"image"}`)) }, mapping.RejectSchemaInvalid, "/elements/1", "exactly one of: url; data"},
 		{"image of two files", func(t *testing.T) *event.Event {
 			return commandEvent(t, send, element(`{"type":"image","url":"https://a.example/i.png","data":"AAAA"}`))
@@ -93,8 +102,8 @@ func TestToCommandRejects(t *testing.T) {
 			return commandEvent(t, send, element(`{"type":"video","data":"AAAA","snapshot":{"data":"`+strings.Repeat("A", 100000)+`"}}`))
 		}, mapping.RejectTooLarge, "/elements/1/snapshot/data", "65536"},
 		{"place that is nowhere", func(t *testing.T) *event.Event {
-			return commandEvent(t, send, element(`{"type":"location","longitude":181,"latitude":0}`))
-		}, mapping.RejectSchemaInvalid, "/elements/1/longitude", "180"},
+			return commandEvent(t, send, element(`{"type":"location","longitude":"east","latitude":0}`))
+		}, mapping.RejectSchemaInvalid, "/elements/1/longitude", "number"},
 		{"tips in a merger", func(t *testing.T) *event.Event {
 			return commandEvent(t, send, element(`{"type":"merger","messages":[{"elements":[{"type":"text","text":"a"}]},{"elements":[{"type":"group_tips"}]}]}`))
 		}, mapping.RejectElementNotSendable, "/elements/1/messages/1/elements/0", "group_tips"},

@@ -32,6 +32,9 @@ func sendable(value any, at string, modify bool) error {
 			}
 		}
 		messages, _ := object["messages"].([]any)
+		if word == elementMerger && len(messages) == 0 && byRelayKey(object["raw"]) {
+			return reject(RejectElementNotSendable, field, "the IM service told only its key to the merger's messages, and they cannot be sent by that: leave it out")
+		}
 		for k, message := range messages {
 			if err := sendable(message, fmt.Sprintf("%s/messages/%d", field, k), false); err != nil {
 				return err
@@ -41,10 +44,39 @@ func sendable(value any, at string, modify bool) error {
 	return nil
 }
 
+// byRelayKey says whether the raw part of a merger has the service's key to the
+// messages in it.
+func byRelayKey(raw any) bool {
+	object, _ := raw.(map[string]any)
+	for _, key := range []string{relayPBKey, relayJSONKey, relayBuffer} {
+		if object[key] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// held says whether the element names all its files by what the service calls
+// them: then it has them, and nothing is fetched.
+func (e Element) held() bool {
+	switch e.Type {
+	case elementVideo:
+		s := e.Snapshot
+		return e.ID != "" && e.Data == "" && s != nil && s.ID != "" && s.Data == ""
+	case elementImage, elementSound, elementFile:
+		return e.ID != "" && e.Data == ""
+	}
+	return false
+}
+
 // elem is the element as the SDK takes it, the i-th of its message, and the
 // files that it needs. Its shape is known to fit the schema.
 func (e Element) elem(i int) (tim.Elem, []Media, error) {
 	at := fmt.Sprintf("/elements/%d", i)
+	if e.held() {
+		elem, err := e.reported(at)
+		return elem, nil, err
+	}
 	var out tim.Elem
 	switch e.Type {
 	case elementImage:

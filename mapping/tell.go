@@ -104,6 +104,14 @@ func picture(p Picture) *Picture {
 	return &p
 }
 
+// The keys by which the service fetches the messages of a merger that is too
+// long to have them in it.
+const (
+	relayPBKey   = "merge_elem_relay_pb_key"
+	relayJSONKey = "merge_elem_relay_json_key"
+	relayBuffer  = "merge_elem_relay_buffer"
+)
+
 func tellMerger(e tim.MergerElem) (Element, error) {
 	extra := maps.Clone(e.Extra)
 	keep := func(key, value string) {
@@ -111,9 +119,9 @@ func tellMerger(e tim.MergerElem) (Element, error) {
 			extra = with(extra, key, appendString(nil, value))
 		}
 	}
-	keep("merge_elem_relay_pb_key", e.RelayPBKey)
-	keep("merge_elem_relay_json_key", e.RelayJSONKey)
-	keep("merge_elem_relay_buffer", e.RelayBuffer)
+	keep(relayPBKey, e.RelayPBKey)
+	keep(relayJSONKey, e.RelayJSONKey)
+	keep(relayBuffer, e.RelayBuffer)
 	if e.LayersOverLimit {
 		extra = with(extra, "merge_elem_layer_over_limit", json.RawMessage("true"))
 	}
