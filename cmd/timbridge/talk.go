@@ -25,7 +25,7 @@ type talk struct {
 	conv      tim.Conversation
 	names     *names
 	recent    []tim.Message // of the conversation, as they were shown
-	oldest    *tim.Message  // of what was shown on entry or by /history
+	oldest    *tim.Message  // of what was shown on entry or by /history; not changed
 	before    backlog       // what had been said when the conversation was entered
 	holding   bool          // that is being read: what happens meanwhile waits in held
 	held      []func()

@@ -46,7 +46,8 @@ func (t *talk) enter(ctx context.Context, conv tim.Conversation, count int) erro
 		t.showLocked(messages[i])
 	}
 	if shown > 0 {
-		t.oldest = &messages[shown-1]
+		oldest := messages[shown-1]
+		t.oldest = &oldest
 	}
 	t.release()
 	me := t.names.full(t.me)

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io"
 	"strings"
 	"testing"
 	"unicode"
@@ -61,4 +63,34 @@ func FuzzWrapping(f *testing.F) {
 			}
 		}
 	})
+}
+
+// The time beside a message is dim, and its rows are no wider than the terminal.
+func TestAMessageAtATerminal(t *testing.T) {
+	g := newGlass(t, 40)
+	var raw strings.Builder
+	s := &typedScreen{editor: newEditor(strings.NewReader(""), io.MultiWriter(g, &raw), func() int { return 40 }), dims: true}
+	if err := errors.Join(
+		s.say("10:00:00", "alice:", "a message that is longer than a row\nand another line"),
+		s.list("member  bob, muted until 12:00:00 and a day"),
+		s.note("something is said in the group team; /group team goes there"),
+	); err != nil {
+		t.Fatal(err)
+	}
+	want := strings.Join([]string{
+		"10:00:00 alice: a message that is longer",
+		"                than a row",
+		"                and another line",
+		"  member  bob, muted until 12:00:00 and",
+		"          a day",
+		"· something is said in the group team;",
+		"  /group team goes there",
+		"|",
+	}, "\n")
+	if got := g.shown(); got != want {
+		t.Errorf("the screen shows\n%s\nnot\n%s", got, want)
+	}
+	if !strings.HasPrefix(raw.String(), "\x1b[2m10:00:00\x1b[m alice: a message") || !strings.Contains(raw.String(), "\x1b[2m· something") {
+		t.Errorf("written %q", raw.String())
+	}
 }
