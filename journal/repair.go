@@ -187,7 +187,7 @@ func (r *repairer) segments() error {
 	}
 	// The last segment is gone, and with it how far positions went.
 	lost := Stretch{
-		First: next, Last: max(next, r.lastSnapshot()) + lostEnd - 1, From: from,
+		First: next, Last: max(next, r.lastSnapshot()+1) + lostEnd - 1, From: from,
 		Segment: segmentName(next), Reason: errMissing.Error(),
 	}
 	return r.fill(lost, chain, nil)

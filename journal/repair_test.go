@@ -249,3 +249,25 @@ func TestOtherHistory(t *testing.T) {
 		t.Errorf("inspect: %v, %v", r.Damage, err)
 	}
 }
+
+// Where nothing says how far the log went, a stretch ends far beyond what is known.
+func TestStretchKnown(t *testing.T) {
+	for _, c := range []struct {
+		name        string
+		first, last uint64
+		known       uint64
+		exact       bool
+	}{
+		{"between entries", 8, 12, 12, true},
+		{"one", 8, 8, 8, true},
+		{"to a snapshot", 8, 81 + 1<<32, 81, false},
+		{"to nowhere", 8, 7 + 1<<32, 7, false},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			known, exact := journal.Stretch{First: c.first, Last: c.last}.Known()
+			if known != c.known || exact != c.exact {
+				t.Errorf("got %d, %v", known, exact)
+			}
+		})
+	}
+}

@@ -20,6 +20,16 @@ type Stretch struct {
 	Reason   string
 }
 
+// Known is the last position of the stretch that is known to have been used.
+// Where nothing said how far the log went, exact is false: Last lies far beyond,
+// and last may be before First, when not one of them is known.
+func (s Stretch) Known() (last uint64, exact bool) {
+	if s.Last-s.First < lostEnd-1 {
+		return s.Last, true
+	}
+	return s.Last - lostEnd, false
+}
+
 // storedStretch is a Stretch in the file of repairs, whose names are the format's.
 type storedStretch struct {
 	First   uint64    `json:"first"`

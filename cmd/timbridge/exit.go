@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"strings"
@@ -159,12 +158,14 @@ func kafkaHint(err error) string {
 }
 
 // complain prints an error and returns its exit code.
-func complain(w io.Writer, asJSON bool, err error) int {
+func (e *env) complain(asJSON bool, err error) int {
+	w := e.errs
 	var reported *reportedError
 	if errors.As(err, &reported) {
 		return reported.code
 	}
 	code, hint := judge(err)
+	hint = e.withConfig(hint)
 	if asJSON {
 		body := struct {
 			Error    string           `json:"error"`

@@ -36,10 +36,10 @@ func TestKafkaErrors(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			err := fmt.Errorf("bus: %w", c.err)
 			var text, doc bytes.Buffer
-			if code := complain(&text, false, err); code != c.code || !strings.Contains(text.String(), "\nnext step: "+c.next) {
+			if code := (&env{cli: &cli{}, errs: &text}).complain(false, err); code != c.code || !strings.Contains(text.String(), "\nnext step: "+c.next) {
 				t.Errorf("exit code %d, not %d: %s", code, c.code, &text)
 			}
-			if code := complain(&doc, true, err); code != c.code || !strings.Contains(doc.String(), `"next":"`+c.next) {
+			if code := (&env{cli: &cli{}, errs: &doc}).complain(true, err); code != c.code || !strings.Contains(doc.String(), `"next":"`+c.next) {
 				t.Errorf("exit code %d, not %d: %s", code, c.code, &doc)
 			}
 		})

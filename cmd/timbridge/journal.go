@@ -28,7 +28,7 @@ func (e *env) journalDir(given string) (string, error) {
 		}
 		dir = bridge.JournalDir(cfg)
 	}
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+	if info, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) || err == nil && !info.IsDir() {
 		return "", noJournal(dir)
 	} else if err != nil {
 		return "", &missingError{err: err, hint: "name a folder that can be read"}
@@ -67,7 +67,11 @@ func (c journalInspectCmd) Run(ctx context.Context, e *env) error {
 	if e.JSON {
 		err = e.print(inspectionOf(r), "")
 	} else {
-		err = printInspection(e, r)
+		given := ""
+		if c.Dir != "" {
+			given = " " + c.Dir
+		}
+		err = printInspection(e, r, given)
 	}
 	if err == nil && !r.OK() {
 		return &reportedError{code: codeFailed}
@@ -168,8 +172,8 @@ func stretches(list []journal.Stretch) []lostStretch {
 	return out
 }
 
-func printInspection(e *env, r journal.Report) error {
-	fmt.Fprintf(e.out, "journal %s in %s\n%d entries, positions %d to %d, %d bytes\n", r.ID, r.Dir, r.Entries, r.First, r.Last, r.Bytes)
+func printInspection(e *env, r journal.Report, given string) error {
+	fmt.Fprintf(e.out, "journal %s in %s\n%s, %d bytes\n", r.ID, r.Dir, entriesText(r), r.Bytes)
 	if r.Locked {
 		fmt.Fprintln(e.out, "a process has it open: the end may have moved meanwhile")
 	}
@@ -196,7 +200,7 @@ func printInspection(e *env, r journal.Report) error {
 		fmt.Fprintf(e.out, "damage: %v\n", d)
 	}
 	for _, s := range r.Repairs {
-		fmt.Fprintf(e.out, "lost in an earlier repair: positions %d to %d (%s)\n", s.First, s.Last, s.Reason)
+		fmt.Fprintf(e.out, "lost in an earlier repair: %s\n", stretchText(s))
 	}
 	for _, k := range r.KeptAside {
 		fmt.Fprintf(e.out, "kept aside: %s\n", k)
@@ -208,8 +212,35 @@ func printInspection(e *env, r journal.Report) error {
 		_, err := fmt.Fprintln(e.out, "all is well")
 		return err
 	}
-	_, err := fmt.Fprintln(e.out, "next step: end the bridge and run \"timbridge journal repair\"; it keeps the damaged files aside")
+	_, err := fmt.Fprintf(e.out, "next step: end the bridge and run %s; it keeps the damaged files aside\n", e.withConfig("\"timbridge journal repair"+given+"\""))
 	return err
+}
+
+// entriesText says how many there are, and where.
+func entriesText(r journal.Report) string {
+	if r.Entries == 0 {
+		return "no entries"
+	}
+	return fmt.Sprintf("%d entries, positions %d to %d", r.Entries, r.First, r.Last)
+}
+
+// stretchText says what was lost: which positions, when, and why.
+func stretchText(s journal.Stretch) string {
+	text := fmt.Sprintf("positions %d to %d", s.First, s.Last)
+	if last, exact := s.Known(); !exact && last >= s.First {
+		text = fmt.Sprintf("positions from %d on, at least to %d", s.First, last)
+	} else if !exact {
+		text = fmt.Sprintf("positions from %d on, how many nothing says", s.First)
+	}
+	switch {
+	case !s.From.IsZero() && !s.To.IsZero():
+		text += ", between " + clock(s.From) + " and " + clock(s.To)
+	case !s.From.IsZero():
+		text += ", after " + clock(s.From)
+	case !s.To.IsZero():
+		text += ", before " + clock(s.To)
+	}
+	return text + " (" + s.Reason + ")"
 }
 
 // clock is a time for people; there may be none.
@@ -259,7 +290,7 @@ func (c journalRepairCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	for _, s := range r.Damaged {
-		fmt.Fprintf(e.out, "lost: positions %d to %d, between %s and %s (%s)\n", s.First, s.Last, clock(s.From), clock(s.To), s.Reason)
+		fmt.Fprintf(e.out, "lost: %s\n", stretchText(s))
 	}
 	for _, k := range r.KeptAs {
 		fmt.Fprintf(e.out, "kept aside: %s\n", k)

@@ -77,15 +77,15 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		if err != nil {
 			// What was read of the flags may end before --json.
 			asJSON := c.JSON || slices.Contains(args, "--json")
-			code = complain(errs, asJSON, &inputError{err: err, hint: usageHint(err)})
+			code = e.complain(asJSON, &inputError{err: err, hint: usageHint(err)})
 			return
 		}
 		switch err := k.Run(e); {
 		case err == nil:
 		case ctx.Err() != nil && errors.Is(err, context.Canceled):
-			code = complain(errs, c.JSON, errInterrupted)
+			code = e.complain(c.JSON, errInterrupted)
 		default:
-			code = complain(errs, c.JSON, err)
+			code = e.complain(c.JSON, err)
 		}
 	}()
 	return code

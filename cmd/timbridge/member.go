@@ -16,7 +16,7 @@ type groupInviteCmd struct {
 
 // Help is an example.
 func (groupInviteCmd) Help() string {
-	return "Example:\n  timbridge group invite tb-n7up… --member carol --wait"
+	return "Who may invite into a group is its approve option. Into a public group, by default, nobody may: create or modify it with --approve-option any.\n\nExample:\n  timbridge group invite tb-n7up… --member carol --wait"
 }
 
 // Run publishes.
@@ -104,8 +104,8 @@ func (c groupQuitCmd) Run(ctx context.Context, e *env) error {
 type groupAnswerCmd struct {
 	Group   string `arg:"" help:"The group's id."`
 	User    string `arg:"" help:"Who asks: the operator of the group.join_requested or group.invited event."`
-	Accept  bool   `xor:"answer" required:"" help:"Say yes."`
-	Refuse  bool   `xor:"answer" required:"" help:"Say no."`
+	Accept  bool   `xor:"answer" help:"Say yes. This or --refuse is needed."`
+	Refuse  bool   `xor:"answer" help:"Say no."`
 	Request string `enum:"join,invite,invite_by_member" default:"join" placeholder:"KIND" help:"What is asked, as the event says: join, invite or invite_by_member. Default: join."`
 	Invitee string `placeholder:"USER" help:"Who is invited, where one member has invited several."`
 	Text    string `placeholder:"TEXT" help:"What the one who asked reads."`
@@ -119,6 +119,9 @@ func (groupAnswerCmd) Help() string {
 
 // Run publishes.
 func (c groupAnswerCmd) Run(ctx context.Context, e *env) error {
+	if !c.Accept && !c.Refuse {
+		return badInput("timbridge group answer "+c.Group+" "+c.User+" --accept", "yes or no? give --accept or --refuse")
+	}
 	return c.publish(ctx, e, mapping.HandleRequestData{
 		GroupID: tim.GroupID(c.Group), UserID: tim.UserID(c.User), Request: c.Request, InviteeID: tim.UserID(c.Invitee), Accept: c.Accept, Message: c.Text,
 	})

@@ -49,9 +49,9 @@ func (c messageModifyCmd) Run(ctx context.Context, e *env) error {
 }
 
 type messageReadCmd struct {
-	To    string `xor:"what" required:"" placeholder:"USER" help:"The talk with this user, all of it."`
-	Group string `xor:"what" required:"" placeholder:"GROUP" help:"This group, all of it."`
-	UpTo  string `xor:"what" required:"" placeholder:"MESSAGE" help:"Up to and with the message of this id."`
+	To    string `xor:"what" placeholder:"USER" help:"The talk with this user, all of it. This, --group or --up-to is needed."`
+	Group string `xor:"what" placeholder:"GROUP" help:"This group, all of it."`
+	UpTo  string `xor:"what" placeholder:"MESSAGE" help:"Up to and with the message of this id."`
 	publishing
 }
 
@@ -64,6 +64,8 @@ func (messageReadCmd) Help() string {
 func (c messageReadCmd) Run(ctx context.Context, e *env) error {
 	data := mapping.MarkReadData{MessageID: c.UpTo}
 	switch {
+	case c.To == "" && c.Group == "" && c.UpTo == "":
+		return badInput("timbridge message read --to bob", "read what? give --to, --group or --up-to")
 	case c.To != "":
 		conv := mapping.C2CConversation(tim.UserID(c.To))
 		data.Conversation = &conv

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/cloudevents/sdk-go/v2/event"
@@ -20,11 +21,11 @@ const commandSource = "timbridge-cli"
 
 // publishing are the flags of every subcommand that publishes a command.
 type publishing struct {
-	From    string        `placeholder:"ACCOUNT" help:"Account that is to act. May be left out where the bridge has only one."`
-	ID      string        `name:"id" placeholder:"ID" help:"The command's id. The same id with the same content is carried out once, however often it is published: --id order-17. Default: a new one."`
-	Expires time.Duration `placeholder:"DURATION" help:"Not carried out after this long: --expires 30s."`
-	Wait    bool          `short:"w" help:"Wait for the outcome and print it; one that is no success is exit code 1."`
-	Timeout time.Duration `default:"30s" placeholder:"DURATION" help:"How long --wait waits. Default: 30s."`
+	From    string         `placeholder:"ACCOUNT" help:"Account that is to act. May be left out where the bridge has only one."`
+	ID      string         `name:"id" placeholder:"ID" help:"The command's id. The same id with the same content is carried out once, however often it is published: --id order-17. Default: a new one."`
+	Expires *time.Duration `placeholder:"DURATION" help:"Not carried out after this long: --expires 30s."`
+	Wait    bool           `short:"w" help:"Wait for the outcome and print it; one that is no success is exit code 1."`
+	Timeout time.Duration  `default:"30s" placeholder:"DURATION" help:"How long --wait waits. Default: 30s."`
 }
 
 // publish publishes a command, and waits for its outcome where that is asked.
@@ -34,8 +35,8 @@ func (p publishing) publish(ctx context.Context, e *env, data mapping.CommandDat
 		return err
 	}
 	switch {
-	case p.Expires < 0:
-		return badInput("write a time from now on: --expires 30s", "--expires is %s", p.Expires)
+	case p.Expires != nil && *p.Expires <= 0:
+		return badInput("write a time from now on: --expires 30s", "--expires is %s", *p.Expires)
 	case p.Timeout <= 0:
 		return badInput("write how long: --timeout 30s", "--timeout is %s", p.Timeout)
 	}
@@ -51,13 +52,20 @@ func (p publishing) publish(ctx context.Context, e *env, data mapping.CommandDat
 	if account == "" && len(cfg.App.Accounts) == 1 {
 		account = tim.UserID(cfg.App.Accounts[0].ID)
 	}
+	if n := len(cfg.App.Accounts); account == "" && n > 1 {
+		var ids []string
+		for _, a := range cfg.App.Accounts {
+			ids = append(ids, a.ID)
+		}
+		return badInput("say which one with --from: --from "+ids[0], "which account is to act? there are %d: %s", n, strings.Join(ids, ", "))
+	}
 	now := time.Now()
 	command, err := mapping.NewCommand(commandSource, id, account, data, now)
 	if err != nil {
 		return badInput("", "%w", err)
 	}
-	if p.Expires > 0 {
-		command.SetExtension(mapping.ExtExpiryTime, now.Add(p.Expires).UTC())
+	if p.Expires != nil {
+		command.SetExtension(mapping.ExtExpiryTime, now.Add(*p.Expires).UTC())
 	}
 	b, err := e.openBus(ctx, cfg)
 	if err != nil {
@@ -158,6 +166,22 @@ func isRepeat(ctx context.Context, b bus.Bus, o mapping.Outcome, command *event.
 	return true, nil // the bus holds the earlier one no longer; what came of the id is all there is to tell
 }
 
+// outcomeHint is what to do about a command that did not succeed.
+func outcomeHint(o mapping.Outcome, dead string) string {
+	if o.Error == nil {
+		return fmt.Sprintf("\"timbridge deadletter show %s\" prints it as it was", dead)
+	}
+	switch {
+	case o.Error.Retryable:
+		return fmt.Sprintf("\"timbridge deadletter redrive %s\" sends it again", dead)
+	case o.Error.Code == mapping.RejectAccountMissing:
+		return "say which account is to act with --from"
+	case o.Command.Type == mapping.TypeCommandInvite && tim.Code(o.Error.Number) == tim.CodeSvrGroupPermissionDeny:
+		return fmt.Sprintf("let members invite with \"timbridge group modify GROUP --approve-option any\", then \"timbridge deadletter redrive %s\" sends it again", dead)
+	}
+	return fmt.Sprintf("\"timbridge deadletter show %s\" prints it as it was, to be mended and sent again", dead)
+}
+
 // printOutcome prints an outcome; one that is no success is the exit code 1.
 func (e *env) printOutcome(ev *event.Event, o mapping.Outcome) error {
 	if err := e.print(ev, "%s\n", outcomeLine(o)); err != nil {
@@ -166,10 +190,8 @@ func (e *env) printOutcome(ev *event.Event, o mapping.Outcome) error {
 	if o.Type == mapping.TypeSucceeded {
 		return nil
 	}
-	if dead := mapping.DeadLetterID(ev.ID()); !e.JSON && o.Error != nil && o.Error.Retryable {
-		fmt.Fprintf(e.errs, "next step: \"timbridge deadletter redrive %s\" sends it again\n", dead)
-	} else if !e.JSON {
-		fmt.Fprintf(e.errs, "next step: mend it and send it again; \"timbridge deadletter show %s\" prints it as it was\n", dead)
+	if !e.JSON {
+		fmt.Fprintf(e.errs, "next step: %s\n", e.withConfig(outcomeHint(o, mapping.DeadLetterID(ev.ID()))))
 	}
 	return &reportedError{code: codeFailed}
 }

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -103,7 +104,11 @@ func (e *env) tellReady(ctx context.Context, b *bridge.Bridge, started time.Time
 	took, me := time.Since(started).Round(time.Millisecond), e.invocation()
 	var try strings.Builder
 	w := tabwriter.NewWriter(&try, 0, 0, 4, ' ', 0)
-	fmt.Fprintf(w, "  %s send --to bob --text hi --wait\tpublish a command, and see what comes of it\n", me)
+	from := ""
+	if list := b.Info().Accounts; len(list) > 1 {
+		from = " --from " + list[0]
+	}
+	fmt.Fprintf(w, "  %s send%s --to bob --text hi --wait\tpublish a command, and see what comes of it\n", me, from)
 	fmt.Fprintf(w, "  %s chat --as bob --to %s\ttalk as bob\n", me, firstOr(b.Info().Accounts, "bridge"))
 	fmt.Fprintf(w, "  %s tail\tfollow what happens\n", me)
 	e.tell(w.Flush())
@@ -126,6 +131,19 @@ func (e *env) farewell(b *bridge.Bridge) error {
 		left = fmt.Sprintf("; %d journal entries are published when it starts again", h.Bus.Lag)
 	}
 	return e.print(map[string]any{"ended": true, "lag": h.Bus.Lag}, "ended; everything is kept in %s%s\n", b.Info().DataDir, left)
+}
+
+// configured are the subcommands that need the configuration they are advised with.
+var configured = regexp.MustCompile(`"timbridge (journal|doctor|deadletter|run|sandbox|health|send|group)\b`)
+
+// withConfig puts a configuration that was named into advice to run something.
+func (e *env) withConfig(advice string) string {
+	if e.Config == "" {
+		return advice
+	}
+	return configured.ReplaceAllStringFunc(advice, func(found string) string {
+		return `"timbridge` + strings.TrimPrefix(e.invocation(), e.name) + strings.TrimPrefix(found, `"timbridge`)
+	})
 }
 
 // invocation is how this program was called, for whoever is told to call it again.

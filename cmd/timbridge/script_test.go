@@ -63,6 +63,7 @@ func scriptParams(t *testing.T, bus string) testscript.Params {
 			"awaits":   awaits,
 			"occupy":   occupy,
 			"spoil":    spoil,
+			"cut":      cut,
 			"filled":   filled,
 			"jsonline": jsonLines,
 			"setenv":   setenv,
@@ -263,6 +264,21 @@ func spoil(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	b[len(b)/2] ^= 0xff
 	ts.Check(os.WriteFile(files[0], b, 0o600))
+}
+
+// cut makes a file shorter: cut data/journal/*.seg 3000
+func cut(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: cut pattern size")
+	}
+	size, err := strconv.ParseInt(args[1], 10, 64)
+	ts.Check(err)
+	files, err := filepath.Glob(ts.MkAbs(args[0]))
+	ts.Check(err)
+	if len(files) == 0 {
+		ts.Fatalf("no file %s", args[0])
+	}
+	ts.Check(os.Truncate(files[0], size))
 }
 
 // filled writes a file of so many letters: filled file 100000

@@ -26,7 +26,7 @@ type sendCmd struct {
 
 // Help is an example.
 func (sendCmd) Help() string {
-	return "Examples:\n  timbridge send --to bob --text hi --wait\n  timbridge send --to bob --text \"the report\" --file report.pdf --wait\n  date | timbridge send --group team --text - --wait --json"
+	return "Examples:\n  timbridge send --to bob --text hi --wait\n  timbridge send --to bob --text \"the report\" --file report.pdf --wait\n  date | timbridge send --group tb-n7up… --text - --wait --json"
 }
 
 // Run publishes.
@@ -89,6 +89,8 @@ func mediaElement(ctx context.Context, kind, name string) (mapping.Element, erro
 	switch info, err := f.Stat(); {
 	case err != nil:
 		return mapping.Element{}, err
+	case info.IsDir():
+		return mapping.Element{}, badInput("name a file that can be read", "%s is a folder", name)
 	case info.Size() > mapping.MaxMediaData:
 		return mapping.Element{}, badInput("put it on a web server that policy.media_hosts names, and give its URL",
 			"%s has %d bytes; a command carries files of up to %d", name, info.Size(), mapping.MaxMediaData)

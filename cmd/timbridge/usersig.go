@@ -33,9 +33,13 @@ func (a app) resolve(e *env) (uint32, string, error) {
 	if a.KeyFile != "" {
 		b, err := os.ReadFile(a.KeyFile)
 		if err != nil {
-			return 0, "", badInput("", "%w", err)
+			return 0, "", badInput("name a file that can be read", "%w", err)
 		}
-		return id, strings.TrimSpace(string(b)), nil
+		key := strings.TrimSpace(string(b))
+		if key == "" {
+			return 0, "", badInput("put the application's secret key into it", "%s holds no key", a.KeyFile)
+		}
+		return id, key, nil
 	}
 	key, err := bridge.ReadKey(cfg)
 	return id, key, noSecret(err)
@@ -52,12 +56,15 @@ func (usersigSignCmd) Help() string { return "Example:\n  timbridge usersig sign
 
 // Run signs.
 func (c usersigSignCmd) Run(e *env) error {
+	switch {
+	case c.User == "":
+		return badInput("timbridge usersig sign alice", "for whom? the user id is empty")
+	case c.TTL < time.Second:
+		return badInput("write how long: --ttl 1h", "--ttl is %s; at least 1s", c.TTL)
+	}
 	id, key, err := c.App.resolve(e)
 	if err != nil {
 		return err
-	}
-	if c.TTL < time.Second {
-		return badInput("", "--ttl is %s; at least 1s", c.TTL)
 	}
 	sig := tim.SignUserSig(id, key, tim.UserID(c.User), c.TTL, time.Now())
 	return e.print(map[string]any{"user": c.User, "sdkappid": id, "usersig": sig}, "%s\n", sig)
