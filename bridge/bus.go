@@ -39,7 +39,7 @@ func BusAddress(cfg *config.Config) string {
 
 // openBus connects to the bus and hands it to the parts that wait for it.
 func (b *Bridge) openBus(ctx context.Context) error {
-	opened, err := connect(ctx, b.cfg, true, b.logger("bus", b.cfg.Log.Levels.Bus), b.step)
+	opened, err := connectAnd(ctx, b.cfg, true, b.logger("bus", b.cfg.Log.Levels.Bus), b.step, b.bus.waiting)
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil
@@ -61,9 +61,15 @@ func OpenBus(ctx context.Context, cfg *config.Config, log hclog.Logger) (bus.Bus
 // connect opens the bus of the kind that is configured. serve says whether one
 // without an address is to run inside this process.
 func connect(ctx context.Context, cfg *config.Config, serve bool, log hclog.Logger, step func(string)) (bus.Bus, error) {
+	return connectAnd(ctx, cfg, serve, log, step, nil)
+}
+
+// connectAnd is connect, and tells why it waits for what others have to mend; it
+// does not wait for that where there is nobody to tell.
+func connectAnd(ctx context.Context, cfg *config.Config, serve bool, log hclog.Logger, step func(string), waiting func(error)) (bus.Bus, error) {
 	if cfg.Bus.Kind == "kafka" {
 		c := kafkaConfig(cfg)
-		c.Logger, c.Step = log, step
+		c.Logger, c.Step, c.Waiting = log, step, waiting
 		b, err := kafka.Open(ctx, c)
 		if err != nil {
 			return nil, err // not b, which would be an interface that is not nil

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/timbridge/timbridge/bus"
 )
@@ -13,8 +14,9 @@ import (
 // journaled from the first second on whether the bus is there or not. Its
 // methods wait for the bus, or until their context ends.
 type lateBus struct {
-	where       string        // its address, for people
-	open        chan struct{} // closed when bus is set
+	where       string                // its address, for people
+	reason      atomic.Pointer[error] // why it is waited for, where that is known
+	open        chan struct{}         // closed when bus is set
 	bus         bus.Bus
 	reconnected chan struct{}
 	forward     sync.WaitGroup
@@ -138,4 +140,18 @@ func (l *lateBus) Check(ctx context.Context) error {
 	}
 }
 
-func (l *lateBus) away() error { return fmt.Errorf("%s %w", l.where, errBusAway) }
+// waiting says why the bus is not there yet, where somebody has to mend something.
+func (l *lateBus) waiting(err error) {
+	if err == nil {
+		l.reason.Store(nil)
+		return
+	}
+	l.reason.Store(&err)
+}
+
+func (l *lateBus) away() error {
+	if reason := l.reason.Load(); reason != nil {
+		return fmt.Errorf("%s %w: %w", l.where, errBusAway, *reason)
+	}
+	return fmt.Errorf("%s %w", l.where, errBusAway)
+}

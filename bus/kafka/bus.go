@@ -70,7 +70,7 @@ var _ bus.Bus = (*Bus)(nil)
 // [*UnreachableError]. What waiting does not mend is returned at once: a
 // [*VersionError], [*ProtocolError], [*CertificateError], [*AuthError],
 // [*AccessError], [*ConfigError] (several are joined), or what wraps
-// [ErrConfiguration].
+// [ErrConfiguration]. With [Config.Waiting] it waits for some of these too.
 func Open(ctx context.Context, cfg Config) (_ *Bus, err error) {
 	cfg, err = cfg.withDefaults()
 	if err != nil {
@@ -108,10 +108,13 @@ func (b *Bus) prepare(ctx context.Context) error {
 	var said error
 	for attempt := 0; ; attempt++ {
 		err := b.ensure(ctx, b.cfg.Manage)
-		if err == nil || !passing(err) {
+		wait := b.cfg.Waiting != nil && othersMend(err)
+		if err == nil || !passing(err) && !wait {
 			return err
 		}
-		if attempt == 0 {
+		if wait {
+			b.conn.waits(err)
+		} else if b.conn.waits(nil); attempt == 0 {
 			b.log.Warn("Kafka is not ready yet", "brokers", b.conn.addr, "error", err)
 		}
 		said = telling(said, err)

@@ -62,6 +62,12 @@ type Config struct {
 	// Default 10 s.
 	RequestTimeout time.Duration
 
+	// Waiting, where it is set, has Open wait for what others may mend, too:
+	// connections that end without a word, as those to what stands before a
+	// broker that is on its way up, rights and topics that are missing. It is
+	// told the error that Open would have returned, each time that changes, and
+	// nil when it is none of these any more.
+	Waiting func(error)
 	// Dial opens connections; nil is a [net.Dialer].
 	Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 	// Logger; nil logs nothing. Secrets and message texts are never logged.

@@ -51,6 +51,8 @@ type conn struct {
 	losses    uint64 // counts lost connections, those to one broker at once as one
 
 	lost chan struct{} // a value after a loss, at most one waiting
+
+	waited string // what waits has said; of the goroutine that opens the bus
 }
 
 func newConn(cfg *Config) (*conn, error) {
@@ -91,7 +93,7 @@ func (c *conn) renew() {
 	ctx, c.end = context.WithCancel(context.Background())
 	c.transport = &kafkago.Transport{
 		Dial: c.dial, DialTimeout: min(dialTimeout, c.cfg.RequestTimeout), MetadataTTL: metadataTTL,
-		MetadataTopics: slices.Clone(c.topics), ClientID: c.cfg.ClientID, TLS: c.tls, SASL: c.sasl, Context: ctx,
+		MetadataTopics: slices.Clone(c.topics), ClientID: c.cfg.ClientID, SASL: c.sasl, Context: ctx,
 	}
 }
 
@@ -169,32 +171,64 @@ func (c *conn) describe(ctx context.Context, req *metadataRequest) ([]topicMeta,
 
 // dial opens a connection that is known.
 func (c *conn) dial(ctx context.Context, network, addr string) (net.Conn, error) {
-	nc, err := c.cfg.Dial(ctx, network, addr)
+	raw, err := c.cfg.Dial(ctx, network, addr)
 	if err != nil {
 		return nil, err
 	}
-	t := &tracked{Conn: nc, c: c, addr: addr}
+	nc := raw
+	if c.tls != nil {
+		if nc, err = c.secure(ctx, raw, addr); err != nil {
+			_ = raw.Close() // nothing was said on it
+			return nil, err
+		}
+	}
+	t := &tracked{Conn: nc, raw: raw, c: c, addr: addr}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
-		_ = nc.Close() // it comes too late
+		_ = raw.Close() // it comes too late
 		return nil, net.ErrClosed
 	}
 	c.open[t] = struct{}{}
 	return t, nil
 }
 
-// tracked is a connection that says when it is lost.
+// secure makes TLS of a connection. kafka-go would too, but what is said inside
+// it is to be listened to here.
+func (c *conn) secure(ctx context.Context, raw net.Conn, addr string) (net.Conn, error) {
+	cfg := c.tls
+	if cfg.ServerName == "" {
+		host, _, err := net.SplitHostPort(addr)
+		if err != nil {
+			return nil, err
+		}
+		cfg = cfg.Clone()
+		cfg.ServerName = host
+	}
+	nc := tls.Client(raw, cfg)
+	return nc, nc.HandshakeContext(ctx)
+}
+
+// tracked is a connection that says when it is lost, and when no broker is at
+// its other end.
 type tracked struct {
 	net.Conn
-	c    *conn
-	addr string
-	once sync.Once
+	raw      net.Conn // below TLS
+	c        *conn
+	addr     string
+	greeting greeting
+	once     sync.Once
 }
 
 // Read reads, and notes a loss.
 func (t *tracked) Read(b []byte) (int, error) {
+	if t.greeting.no != nil {
+		return 0, t.greeting.no // kafka-go reads on behind an error
+	}
 	n, err := t.Conn.Read(b)
+	if no := t.greeting.hear(b[:n]); no != nil {
+		return 0, no
+	}
 	t.check(err)
 	return n, err
 }
@@ -223,7 +257,7 @@ func (t *tracked) Close() error {
 }
 
 func (t *tracked) end() (err error) {
-	t.once.Do(func() { err = t.Conn.Close() })
+	t.once.Do(func() { err = t.raw.Close() }) // which waits for nobody, as a goodbye of TLS would
 	return err
 }
 
@@ -268,7 +302,7 @@ func (c *conn) dialUp(ctx context.Context) error {
 	ended := 0
 	var said error
 	for attempt := 0; ; attempt++ {
-		_, err := c.metadata(ctx)
+		err := c.answers(ctx, attempt == 0)
 		if err == nil {
 			return c.checkVersions(ctx)
 		}
@@ -284,7 +318,17 @@ func (c *conn) dialUp(ctx context.Context) error {
 			if ended > 0 && errors.As(c.checkVersions(ctx), &old) {
 				return old
 			}
-			return c.connectError(err)
+			if no := c.guess(ctx); ended > 0 && no != nil {
+				err = no
+			}
+			final := c.connectError(err)
+			if lasting(err) || c.cfg.Waiting == nil {
+				return final
+			}
+			// What stands before a broker that is on its way up does so too.
+			c.waits(final)
+		} else {
+			c.waits(nil)
 		}
 		if attempt == 0 {
 			c.log.Warn("Kafka cannot be reached yet", "brokers", strings.Join(c.cfg.Brokers, ","), "error", err)
@@ -297,6 +341,41 @@ func (c *conn) dialUp(ctx context.Context) error {
 			return &UnreachableError{Brokers: strings.Join(c.cfg.Brokers, ","), Err: gaveUp(ctx, said)}
 		}
 	}
+}
+
+// answers asks for an answer. The first time it does not wait for long, so that
+// there is time to find out what it is that is silent.
+func (c *conn) answers(ctx context.Context, first bool) error {
+	const soon = 1500 * time.Millisecond
+	if !first || c.cfg.RequestTimeout <= soon {
+		_, err := c.metadata(ctx)
+		return err
+	}
+	short, cancel := context.WithTimeoutCause(ctx, soon, errNoAnswer)
+	defer cancel()
+	_, err := c.metadata(short)
+	if err != nil && short.Err() != nil && ctx.Err() == nil {
+		if no := c.guess(ctx); no != nil {
+			return no
+		}
+	}
+	return answer(short, err)
+}
+
+// waits tells whoever opens the bus what it waits for that others have to mend;
+// nil is nothing of that kind.
+func (c *conn) waits(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text == c.waited || c.cfg.Waiting == nil {
+		return
+	}
+	if c.waited = text; err != nil {
+		c.log.Warn("Kafka cannot be used yet", "error", err)
+	}
+	c.cfg.Waiting(err)
 }
 
 // checkVersions makes sure that the broker knows our own requests.

@@ -197,6 +197,14 @@ func lasting(err error) bool {
 	return errors.As(err, &verify) || errors.As(err, &unknown) || isAlert(err) || wrongProtocol(err)
 }
 
+// othersMend says that an error of opening is one that somebody else can mend
+// while we wait, by giving a right or making a topic.
+func othersMend(err error) bool {
+	var access *AccessError
+	var topic *ConfigError
+	return errors.As(err, &access) || errors.As(err, &topic) && topic.Missing
+}
+
 // telling is the last of two errors that says more than that time was up, which
 // whoever waited knows.
 func telling(before, last error) error {
@@ -223,7 +231,8 @@ func isAlert(err error) bool {
 
 func wrongProtocol(err error) bool {
 	var record tls.RecordHeaderError
-	return errors.As(err, &record) || errors.Is(err, errMalformed) || strings.Contains(err.Error(), "expecting TLS")
+	var no *foreignError
+	return errors.As(err, &record) || errors.As(err, &no) || errors.Is(err, errMalformed) || strings.Contains(err.Error(), "expecting TLS")
 }
 
 // connectError gives an error of connecting the type that says what to do.
@@ -247,7 +256,14 @@ func (c *conn) connectError(err error) error {
 		return auth
 	case wrongProtocol(err), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		advice := ""
+		var no *foreignError
+		var record tls.RecordHeaderError
 		switch {
+		case errors.As(err, &record) && string(record.RecordHeader[:4]) == "HTTP":
+			no = foreign(record.RecordHeader[:])
+			advice, err = no.advice, no
+		case errors.As(err, &no):
+			advice, err = no.advice, no // without where kafka-go was
 		case strings.Contains(err.Error(), "expecting TLS"):
 			advice = "it expects TLS: configure it, or use its plaintext port"
 		case c.cfg.TLS != nil:
