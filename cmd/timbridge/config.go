@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 
@@ -50,7 +51,7 @@ func (configShowCmd) Run(e *env) error {
 }
 
 type configInitCmd struct {
-	File  string `arg:"" optional:"" default:"config.hcl" help:"File to write."`
+	File  string `arg:"" optional:"" default:"config.hcl" help:"File to write; - is standard output. Default: config.hcl."`
 	Force bool   `help:"Write over a file that is there."`
 }
 
@@ -59,6 +60,10 @@ func (configInitCmd) Help() string { return "Example:\n  timbridge config init m
 
 // Run writes the file.
 func (c configInitCmd) Run(e *env) error {
+	if c.File == "-" {
+		_, err := fmt.Fprint(e.out, config.Example())
+		return err
+	}
 	if _, err := os.Stat(c.File); err == nil && !c.Force {
 		return badInput("give --force to write over it", "%s is there already", c.File)
 	} else if err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -44,7 +44,7 @@ func (e *env) load() (cfg *config.Config, path string, err error) {
 func (e *env) logger(cfg *config.Config) hclog.Logger {
 	return hclog.New(&hclog.LoggerOptions{
 		Name: "timbridge", Level: hclog.LevelFromString(cfg.Log.Level), Output: e.errs,
-		JSONFormat: cfg.Log.Format == "json", IndependentLevels: true, TimeFormat: "2006-01-02T15:04:05.000Z07:00",
+		JSONFormat: cfg.Log.Format == "json" || e.JSON, IndependentLevels: true, TimeFormat: "2006-01-02T15:04:05.000Z07:00",
 	})
 }
 
@@ -53,8 +53,13 @@ const connectWait = 5 * time.Second
 
 // openBus connects to the bus of the configuration.
 func (e *env) openBus(ctx context.Context, cfg *config.Config) (bus.Bus, error) {
+	return e.openBusWithin(ctx, cfg, connectWait)
+}
+
+// openBusWithin is openBus with another wait.
+func (e *env) openBusWithin(ctx context.Context, cfg *config.Config, wait time.Duration) (bus.Bus, error) {
 	defer e.progress("waiting for the bus at " + bridge.BusAddress(cfg))()
-	c, cancel := context.WithTimeout(ctx, connectWait)
+	c, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	b, err := bridge.OpenBus(c, cfg, hclog.NewNullLogger())
 	if ctx.Err() != nil {

@@ -63,7 +63,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		fmt.Fprintf(errs, "timbridge: %v\n", err)
 		return codeFailed
 	}
-	args = longFlags(args[1:], flagNames(parser.Model.Node))
+	args = longFlags(asked(args[1:]), flagNames(parser.Model.Node))
 	code := codeDone
 	func() {
 		defer func() {
@@ -140,6 +140,23 @@ func usageHint(err error) string {
 		}
 	}
 	return `"timbridge --help" lists the subcommands`
+}
+
+// asked lets people ask for help and for the version as other programs have it:
+// help, help send, --version.
+func asked(args []string) []string {
+	for i, a := range args {
+		switch {
+		case a == "--json" || a == "-json":
+			continue
+		case a == "help":
+			return append(slices.Delete(slices.Clone(args), i, i+1), "--help")
+		case a == "--version" || a == "-version":
+			return append(slices.Clone(args[:i]), append([]string{"version"}, args[i+1:]...)...)
+		}
+		break
+	}
+	return args
 }
 
 // flagNames are the long names of all flags.

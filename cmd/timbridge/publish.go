@@ -67,7 +67,11 @@ func (p publishing) publish(ctx context.Context, e *env, data mapping.CommandDat
 	if p.Expires != nil {
 		command.SetExtension(mapping.ExtExpiryTime, now.Add(*p.Expires).UTC())
 	}
-	b, err := e.openBus(ctx, cfg)
+	wait := connectWait
+	if p.Wait {
+		wait = min(wait, p.Timeout)
+	}
+	b, err := e.openBusWithin(ctx, cfg, wait)
 	if err != nil {
 		return err
 	}
@@ -100,17 +104,26 @@ func (p publishing) await(ctx context.Context, e *env, b bus.Bus, command *event
 	// The outcomes are followed before the command is there, so that none is
 	// missed; one with an id of the caller's may have its outcome already.
 	outcomes, err := b.Follow(limited, bus.Outcomes, bus.Start{Beginning: p.ID != ""})
+	late := func(err error) bool { return err != nil && limited.Err() != nil && ctx.Err() == nil }
+	const longer = "give more time with --timeout"
+	if late(err) {
+		return &missingError{err: fmt.Errorf("the bus did not answer within %s; nothing was published", p.Timeout), hint: longer}
+	}
 	if err != nil {
 		return fmt.Errorf("follow the outcomes: %w", err)
 	}
 	defer outcomes.Close()
 	at, err := b.Publish(limited, bus.Commands, command)
+	if late(err) {
+		return &missingError{err: fmt.Errorf("the bus did not say within %s that it has %s; it may have it or not", p.Timeout, command.ID()),
+			hint: longer + ", and the same id, so that it is carried out once: --id " + command.ID()}
+	}
 	if err != nil {
 		return refusedCommand(err)
 	}
 	for {
 		r, err := outcomes.Next(limited)
-		if err != nil && limited.Err() != nil && ctx.Err() == nil {
+		if late(err) {
 			return &missingError{
 				err:  fmt.Errorf("no outcome of %s after %s; the command stays on the bus and is carried out when the bridge gets to it", command.ID(), p.Timeout),
 				hint: "is the bridge running and ready? \"timbridge doctor\" says; --timeout waits longer",

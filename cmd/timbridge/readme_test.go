@@ -145,7 +145,7 @@ func TestReadmesAgree(t *testing.T) {
 // TestReadmeConfigurations: what the READMEs show of configurations can be read.
 func TestReadmeConfigurations(t *testing.T) {
 	t.Setenv("KAFKA_PASSWORD", "secret")
-	for _, name := range []string{"README.md", "README.zh-CN.md"} {
+	for _, name := range []string{"README.md", "README.zh-CN.md", "docs/apart.md"} {
 		text, err := os.ReadFile(filepath.Join("..", "..", name))
 		if err != nil {
 			t.Fatal(err)
@@ -155,7 +155,13 @@ func TestReadmeConfigurations(t *testing.T) {
 			t.Errorf("%s shows no configuration", name)
 		}
 		for _, b := range blocks {
-			path := filepath.Join(t.TempDir(), "config.hcl")
+			dir := t.TempDir()
+			path := filepath.Join(dir, "config.hcl")
+			for _, secret := range []string{"im.token", "im.key"} { // which docs/apart.md names
+				if err := errors.Join(os.MkdirAll(filepath.Join(dir, "sandbox-data"), 0o700), os.WriteFile(filepath.Join(dir, "sandbox-data", secret), []byte("secret"), 0o600)); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if err := os.WriteFile(path, []byte(b[1]), 0o600); err != nil {
 				t.Fatal(err)
 			}

@@ -147,9 +147,9 @@ func errorsPage(t *testing.T) string {
 	}
 	b.WriteString("\n## Exit codes\n\nThe same for every subcommand; with `--json` an error is a JSON object on standard error, with `error`, `next` (what to do) and `exit_code`.\n\n| code | meaning |\n|---|---|\n" +
 		"| 0 | done |\n" +
-		"| 1 | failed: the command had an outcome that is no success, the journal is damaged |\n" +
+		"| 1 | failed: the command had an outcome that is no success, `journal inspect` found damage, `health` a bridge that is not ready |\n" +
 		"| 2 | the input is wrong: flags, files, the configuration (with the line), data that does not fit its schema |\n" +
-		"| 3 | the environment lacks something: a port is taken, a server cannot be reached or is too old, another process has the data directory, a whole journal |\n" +
+		"| 3 | the environment lacks something: a port is taken, a server cannot be reached or is too old, another process has the data directory, a file of it cannot be used, the journal is not there or (for what needs it whole) damaged, no outcome came within `--timeout` |\n" +
 		"| 130, 143 | ended by a second Ctrl-C or SIGTERM, without draining |\n")
 	return b.String()
 }

@@ -123,6 +123,12 @@ func (c schemaValidateCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	if err := v.Validate(typeNamed(v, c.Type), data); err != nil {
+		var whole struct {
+			SpecVersion string `json:"specversion"`
+		}
+		if json.Unmarshal(data, &whole) == nil && whole.SpecVersion != "" {
+			return invalid(err, "this is a whole event, not the data of one: \"timbridge schema validate --events\" takes it")
+		}
 		return invalid(err, "\"timbridge schema show "+c.Type+" --example\" prints one that fits")
 	}
 	return e.print(map[string]any{"valid": true, "type": c.Type}, "valid\n")
@@ -133,22 +139,32 @@ func (c schemaValidateCmd) Run(ctx context.Context, e *env) error {
 func validateEvents(v *schemas.Validator, in io.Reader) (n int, err error) {
 	for dec := json.NewDecoder(in); ; n++ {
 		var raw json.RawMessage
-		if err := dec.Decode(&raw); errors.Is(err, io.EOF) {
+		if err := dec.Decode(&raw); errors.Is(err, io.EOF) && n > 0 {
 			return n, nil
+		} else if errors.Is(err, io.EOF) {
+			return n, badInput("\"timbridge tail --from start --end --json\" prints events in this form", "the input has no events")
 		} else if err != nil {
-			return n, badInput("", "after %d events: %w", n, err)
+			return n, badInput("\"timbridge tail --json\" prints events in this form, as JSON", "after %d events: %w", n, err)
 		}
 		ev := event.New()
 		if err := ev.UnmarshalJSON(raw); err != nil {
-			return n, badInput("\"timbridge tail --json\" prints events in this form", "event %d is no CloudEvent: %w", n+1, err)
+			return n, badInput("\"timbridge tail --json\" prints events in this form", "event %d is no CloudEvent: %s", n+1, plain(err.Error()))
 		}
 		if err := ev.Validate(); err != nil {
-			return n, badInput("", "event %d (%s) is no CloudEvent: %w", n+1, ev.ID(), err)
+			return n, badInput("\"timbridge tail --json\" prints events in this form", "event %d%s is no CloudEvent: %s", n+1, named(ev.ID()), plain(err.Error()))
 		}
 		if err := v.Validate(ev.Type(), ev.Data()); err != nil {
-			return n, invalid(fmt.Errorf("event %d (%s): %w", n+1, ev.ID(), err), "")
+			return n, invalid(fmt.Errorf("event %d%s: %w", n+1, named(ev.ID()), err), "")
 		}
 	}
+}
+
+// named is the id of an event, where it has one.
+func named(id string) string {
+	if id == "" {
+		return ""
+	}
+	return " (" + id + ")"
 }
 
 // invalid is data that does not fit, or whose type is not known.
