@@ -50,6 +50,10 @@ func (a *appender) orderAbout(u *unit) {
 			return
 		}
 	}
+	if a.toldBefore(u) {
+		a.emitRest(u)
+		return
+	}
 	if !u.waited && a.waits < maxWaiting && (a.awaits(u.of) || a.awaitsSend(u)) {
 		u.waited = true
 		a.await(u)
@@ -189,7 +193,7 @@ func (in *Ingress) readUnit(o mapping.Observation, acct *account, r tim.MessageR
 		var u *unit
 		if u, err = in.aboutUnit(acct, []mapping.Fact{f}, r.Conversation(), mapping.Key{}); err == nil {
 			u.read = u.conv != ""
-			u.mark = u.read && r.ConvType == tim.ConvC2C && r.MsgID == ""
+			u.reader, u.receipt = readerIn(u.conv, r), u.read && r.MsgID != ""
 			return u
 		}
 	}

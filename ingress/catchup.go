@@ -377,7 +377,7 @@ func (c *catchUp) beginRead(a *appender, r *reading) error {
 			h.needed.low, _ = g.missing()
 		}
 	}
-	r.conv, r.need, r.changed, r.read = h.in, *h.needed, nil, 0
+	r.conv, r.need, r.changed, r.read, r.receipts = h.in, *h.needed, nil, 0, nil
 	r.need.force = len(h.covered) > 0
 	return nil
 }

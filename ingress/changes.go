@@ -2,7 +2,6 @@ package ingress
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/timbridge/timbridge/mapping"
@@ -127,13 +126,6 @@ func (r *reading) look(ctx context.Context, m *tim.Message) error {
 	return nil
 }
 
-// readBy takes note of how far the peer of a talk has read.
-func (r *reading) readBy(m *tim.Message) {
-	if r.need.away.changes != 0 && m.ConvType == tim.ConvC2C && m.IsPeerRead && m.ServerTime > r.read {
-		r.read = m.ServerTime
-	}
-}
-
 // tellChanged has what changed recorded. The reports that wait come first: what
 // the account was told meanwhile is newer than what was away.
 func (r *reading) tellChanged(ctx context.Context) error {
@@ -143,33 +135,6 @@ func (r *reading) tellChanged(ctx context.Context) error {
 		return nil
 	}
 	return r.in.doInTurn(ctx, func(a *appender) error { a.takeChanged(changed); return nil })
-}
-
-// tellRead has recorded how far the peer has read, unless it was told to have
-// read that far.
-func (r *reading) tellRead(ctx context.Context) error {
-	if r.read == 0 {
-		return nil
-	}
-	receipt := tim.MessageReceipt{ConvType: r.conv.Type, ConvID: r.conv.ID, TimeStamp: r.read, IsPeerRead: true}
-	u := r.in.readUnit(mapping.Observation{App: r.in.deps.App, Account: r.account.user}, r.account, receipt)
-	if u == nil {
-		return nil
-	}
-	return r.in.doInTurn(ctx, func(a *appender) error {
-		known := a.in.seen.talks[readHash(r.subject, tim.UserID(r.conv.ID))].last >= int64(r.read)
-		if !known && !r.account.holdsMark(r.subject) {
-			a.order(u)
-		}
-		return nil
-	})
-}
-
-// holdsMark says whether a read mark of a talk is held: it is as new as what
-// history shows, or newer.
-func (a *account) holdsMark(conv string) bool {
-	h := a.held[conv]
-	return h != nil && slices.ContainsFunc(h.units, func(u *unit) bool { return u.mark })
 }
 
 // overtaken says of what history shows of a message whether a report that is
@@ -189,11 +154,6 @@ func (a *account) overtaken(u *unit) bool {
 		}
 	}
 	return false
-}
-
-// readHash names how far a user has read a talk.
-func readHash(subject string, reader tim.UserID) hash {
-	return talkHash(subject + " " + string(reader))
 }
 
 // noteAlive journals, now and then, that what the live accounts of services

@@ -2,6 +2,7 @@ package ingress
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -398,6 +399,77 @@ func TestWhatThePeerHasReadWhileAway(t *testing.T) {
 		away(3)
 		r.wantAbout(mark(mine[1]), fmt.Sprintf("c2c/alice/bridge/read/alice/%d", mine[2].ServerTime+5))
 		r.checkReplay()
+	})
+}
+
+// TestReceiptsSentWhileAway: history shows who has read what of the account's
+// own messages, however many have come or gone since it was told.
+func TestReceiptsSentWhileAway(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		svc.group(team, alice, bob, bridge)
+		r := newRig(t, svc, Config{})
+		defer func() { r.stop() }()
+		r.signIn(bridge)
+		send := func(conv tim.Conversation) tim.Message {
+			m := svc.send(bridge, conv, "read?")
+			if _, err := r.in.Post(context.Background(), postedFacts(t, bridge, m), outcome(fmt.Sprint(m.Rand))); err != nil {
+				t.Fatal(err)
+			}
+			return svc.amend(m, func(m *tim.Message) { m.MsgID, m.NeedReadReceipt = tim.MessageID(fmt.Sprint("m", m.Rand)), true })
+		}
+		talk, group := send(tim.C2C(alice)), send(tim.Group(team))
+		count := func(read, unread int64) {
+			svc.amend(group, func(m *tim.Message) { m.GroupReceiptReadCount, m.GroupReceiptUnreadCount = read, unread })
+		}
+		away := func() {
+			svc.cut(bridge)
+			r.restart()
+			r.signIn(bridge)
+			r.settle()
+		}
+		want := []string{"group/team/read/m2/1-1", "c2c/alice/bridge/read/alice/0/m1"}
+		count(1, 1)
+		svc.amend(talk, func(m *tim.Message) { m.ReceiptPeerRead = true })
+		away()
+		r.wantAbout(want...)
+		away()
+		r.wantAbout(want...)
+		// What was found in history is not told again by a report that was late.
+		svc.tell(bridge, tim.MessagesRead{Receipts: []tim.MessageReceipt{
+			{ConvType: tim.ConvC2C, ConvID: string(alice), MsgID: "m1", TimeStamp: 7, IsPeerRead: true},
+			{ConvType: tim.ConvGroup, ConvID: string(team), MsgID: "m2", TimeStamp: 7, ReadCount: 1, UnreadCount: 2},
+		}})
+		r.settle()
+		r.wantAbout(want...)
+		// What a report tells is not found in history again, when a member has come.
+		svc.tell(bridge, tim.MessagesRead{Receipts: []tim.MessageReceipt{
+			{ConvType: tim.ConvGroup, ConvID: string(team), MsgID: "m2", TimeStamp: 7, ReadCount: 2, UnreadCount: 0},
+		}})
+		r.settle()
+		count(2, 1)
+		away()
+		want = append(want, "group/team/read/m2/2-0")
+		r.wantAbout(want...)
+		r.checkReplay()
+	})
+}
+
+// TestAReceiptThatWasRefused: one too large for the journal is learned of all the same.
+func TestAReceiptThatWasRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		svc := newService(false)
+		r := newRig(t, svc, Config{MaxEntryBytes: 1200})
+		defer func() { r.stop() }()
+		r.signIn(bridge)
+		svc.tell(bridge, tim.MessagesRead{Receipts: []tim.MessageReceipt{
+			{ConvType: tim.ConvC2C, ConvID: string(alice), MsgID: "m1", TimeStamp: 7, Extra: map[string]json.RawMessage{"x": []byte(`"` + strings.Repeat("x", 1200) + `"`)}},
+		}})
+		r.settle()
+		if n := len(facts(t, r.j.all(), mapping.TypeEventRefused)); n != 1 {
+			t.Errorf("%d refused", n)
+		}
+		r.restart()
 	})
 }
 

@@ -14,8 +14,12 @@
 //     is told as account.gap_detected, and the group goes on. A group is
 //     followed from the first message that was seen of it.
 //   - What is told about a message (that it was revoked, modified, read) comes
-//     after the message, where that is on its way; it is in no history, and so
-//     never dropped to be read again.
+//     after the message, where that is on its way; the report is in no history,
+//     and so never dropped to be read again.
+//   - A service that pushes forgets what it has reported. After an absence from
+//     one, what became of messages is read from history, as far back as
+//     Config.ChangeWindow before it, and recorded once; what no history shows
+//     is told as one account.gap_detected of the absence.
 //   - After a time in which an account was not connected, each of its
 //     conversations goes on where the journal has it: what was missed is read
 //     from history, oldest first. What is reported meanwhile waits for it, and

@@ -59,10 +59,12 @@ type reading struct {
 	subject string
 	need    need
 	// changed are messages that are recorded and were revoked or modified since,
-	// as far as what was read shows it, newest first. read is up to when the
-	// peer of a talk has read it.
+	// as far as what was read shows it, newest first.
 	changed []*unit
-	read    uint64
+	// read is up to when the peer of a talk has read it, and receipts are who has
+	// read what.
+	read     uint64
+	receipts []tim.MessageReceipt
 }
 
 // page is where a page of history was read, and what was in it while it is kept.
@@ -162,7 +164,9 @@ func (r *reading) back(ctx context.Context) (pages []page, end *unit, err error)
 		p := page{before: before}
 		for i := range msgs {
 			m := &msgs[i]
-			r.readBy(m)
+			if err := r.readBy(ctx, m); err != nil {
+				return nil, nil, err
+			}
 			if past = past || r.reached(m); past {
 				end = nil
 				if err := r.look(ctx, m); err != nil {

@@ -29,7 +29,7 @@ type note struct {
 	at          int64       // the service's time in seconds, 0 when it does not say
 	talk        hash        // of a one-to-one message: its conversation
 	posted      bool        // talk is set
-	marked      bool        // talk is that of a reader, see readHash
+	reader      reader      // of what tells how far something was read
 	told        bool        // of a one-to-one message: told by another account than its sender's
 	progress    progress    // of noteProgress
 	from        int64       // of noteDamaged
@@ -69,16 +69,19 @@ func noteOfEvent(e *event.Event, key mapping.Key) (note, error) {
 			n.talk, n.posted = talkHash(subject), true
 		}
 	case mapping.TypeMessageRead:
+		if len(e.Data()) == 0 {
+			break // of one that was refused nothing more is known
+		}
 		var data struct {
 			Reader tim.UserID    `json:"reader"`
 			MsgID  tim.MessageID `json:"msg_id"`
+			Until  uint64        `json:"read_until"`
+			Count  uint64        `json:"read_count"`
 		}
 		if err := json.Unmarshal(e.Data(), &data); err != nil {
 			return note{}, fmt.Errorf("%s %s: %w", e.Type(), e.ID(), err)
 		}
-		if data.Reader != "" && data.MsgID == "" {
-			n.talk, n.marked = readHash(e.Subject(), data.Reader), true
-		}
+		n.reader = readerOf(e.Subject(), data.Reader, data.MsgID, data.Until, data.Count)
 	case mapping.TypeGroupDismissed:
 		s, err := mapping.ParseSubject(e.Subject())
 		if err != nil {

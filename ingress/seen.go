@@ -39,10 +39,10 @@ type seen struct {
 	damages  []damage // rising by position
 }
 
-// talk is what is known of a one-to-one conversation: that it is known; or of
-// one who reads it: how far.
+// talk is what is known of a one-to-one conversation: that it is known. Beside
+// them lies how far something was read (see reader).
 type talk struct {
-	last int64 // the service's time of its newest message, or of the newest that was read
+	last int64 // the service's time of its newest message
 	at   int64 // when that was journaled
 }
 
@@ -87,7 +87,10 @@ func (s *seen) apply(position uint64, at int64, n *note) {
 	if n.known {
 		s.hashes.add(n.hash, s.now, n.at, n.told)
 	}
-	if n.posted || n.marked {
+	if r := n.reader; r.far != 0 {
+		s.talks[r.key] = talk{last: max(s.talks[r.key].last, r.far), at: s.now}
+	}
+	if n.posted {
 		t := s.talks[n.talk]
 		s.talks[n.talk] = talk{last: max(t.last, n.at), at: s.now}
 	}

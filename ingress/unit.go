@@ -33,7 +33,9 @@ type unit struct {
 	of     mapping.Key
 	waited bool
 	read   bool // it is a read mark or a receipt
-	mark   bool // it is a read mark
+	// receipt: it is a receipt for one message; reader is what was read, and by whom.
+	receipt bool
+	reader  reader
 	// version is of a modification, 0 where it is none.
 	version uint64
 

@@ -21,6 +21,7 @@ type bus struct {
 	reports map[string]int        // what reports told, likewise
 	tipped  map[string]int        // facts, by the message whose tip told them
 	read    map[string]int        // receipts of single messages, by the service's id
+	readers map[string]int        // who have sent them, likewise
 	until   map[tim.UserID]uint64 // up to when each has read the talk with the bridge
 	gaps    []gap
 	wrong   []error
@@ -88,7 +89,7 @@ const (
 func readBus(events []published) *bus {
 	b := &bus{
 		ids: map[string]string{}, marks: map[string]int{}, now: map[string]*spoken{}, created: map[string]int{},
-		tips: map[string]int{}, reports: map[string]int{}, tipped: map[string]int{}, read: map[string]int{}, until: map[tim.UserID]uint64{},
+		tips: map[string]int{}, reports: map[string]int{}, tipped: map[string]int{}, read: map[string]int{}, readers: map[string]int{}, until: map[tim.UserID]uint64{},
 	}
 	for _, p := range events {
 		if err := b.take(p); err != nil {
@@ -118,11 +119,16 @@ func (b *bus) take(p published) error {
 			MsgID  string     `json:"msg_id"`
 			Reader tim.UserID `json:"reader"`
 			Until  uint64     `json:"read_until"`
+			Count  int        `json:"read_count"`
 		}
 		if err := json.Unmarshal(p.data, &r); err != nil {
 			return err
 		}
 		b.read[r.MsgID]++
+		if r.Reader != "" {
+			r.Count = 1
+		}
+		b.readers[r.MsgID] = max(b.readers[r.MsgID], r.Count)
 		if r.MsgID == "" {
 			b.until[r.Reader] = max(b.until[r.Reader], r.Until)
 		}

@@ -79,7 +79,13 @@ func whole() *evidence {
 		`{"message_id":"c2c/alice/bridge/1","version":2,"elements":[{"type":"text","text":"alice 1 | changed"}]}`)
 	s.event(&s.events, aliceTalk+"/2/revoked", "message.revoked", aliceTalk, `{}`)
 	s.event(&s.events, aliceTalk+"/read/alice/17", "message.read", aliceTalk, `{"reader":"alice","read_until":17}`)
-	s.event(&s.events, aliceTalk+"/read/alice/17/m7", "message.read", aliceTalk, `{"msg_id":"m7"}`)
+	s.event(&s.events, aliceTalk+"/read/alice/17/m7", "message.read", aliceTalk, `{"msg_id":"m7","reader":"alice"}`)
+	// Two receipts in a group, of which the second counts both.
+	for range 2 {
+		s.deeds = append(s.deeds, deed{Kind: deedReceipt, By: "bob", Group: talkGroup(), Began: noon, At: noon, ID: "m8"})
+	}
+	s.event(&s.events, group+"/read/m8/1-3", "message.read", group, `{"msg_id":"m8","read_count":1}`)
+	s.event(&s.events, group+"/read/m8/2-2", "message.read", group, `{"msg_id":"m8","read_count":2}`)
 	m := s.history[aliceTalk+"/1"]
 	m.said, m.version = []string{saidText("alice 1 | changed")}, 2
 	s.history[m.id] = m
@@ -243,11 +249,12 @@ func TestCheck(t *testing.T) {
 		{"a revocation before its message", func(e *evidence) { e.events = swap(e.events, aliceTalk+"/2", aliceTalk+"/2/revoked") }, "it comes before its message"},
 		{"a read mark is not told", without(aliceTalk + "/read/alice/17"), "alice has read, which was answered, is not on the bus"},
 		{"a receipt is not told", without(aliceTalk + "/read/alice/17/m7"), "1 receipts were sent for message m7, and 0 are on the bus"},
-		{"forgotten in an absence", pushed(aliceTalk+"/read/alice/17/m7", absence), ""},
-		{"forgotten outside of one", pushed(aliceTalk+"/read/alice/17/m7", strings.ReplaceAll(absence, "12:00:05", "11:59:59")), "1 receipts were sent"},
-		{"forgotten in an absence of another kind", pushed(aliceTalk+"/read/alice/17/m7", strings.ReplaceAll(absence, "message.read", "user.status_changed")), "1 receipts were sent"},
-		{"forgotten in an absence of another account", pushed(aliceTalk+"/read/alice/17/m7", strings.ReplaceAll(absence, "bridge", "other")), "1 receipts were sent"},
-		{"forgotten without a gap", pushed(aliceTalk+"/read/alice/17/m7", ""), "1 receipts were sent"},
+		{"forgotten in an absence", pushed(group+"/read/m8/1-3", absence), ""},
+		{"forgotten outside of one", pushed(group+"/read/m8/1-3", strings.ReplaceAll(absence, "12:00:05", "11:59:59")), "2 receipts were sent"},
+		{"forgotten in an absence of another kind", pushed(group+"/read/m8/1-3", strings.ReplaceAll(absence, "message.read", "user.status_changed")), "2 receipts were sent"},
+		{"forgotten in an absence of another account", pushed(group+"/read/m8/1-3", strings.ReplaceAll(absence, "bridge", "other")), "2 receipts were sent"},
+		{"forgotten without a gap", pushed(group+"/read/m8/1-3", ""), "2 receipts were sent"},
+		{"a last receipt forgotten in an absence, which history shows", pushed(group+"/read/m8/2-2", absence), "2 have read message m8, and on the bus 1"},
 		{"a revocation forgotten in an absence, which history shows", pushed(aliceTalk+"/2/revoked", absence), "the revocation of alice 2"},
 		{"a modification forgotten in an absence, which history shows", pushed(aliceTalk+"/1/modified/2", absence), "the modification of alice 1"},
 		{"a command's revocation forgotten in an absence", pushed(aliceTalk+"/4/revoked", absence), "message.revoked is not on the bus"},

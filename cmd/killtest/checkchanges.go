@@ -13,8 +13,8 @@ import (
 // checkChanges: what was modified, recalled and read is told, each once; ids
 // being there once each is looked at elsewhere. Of a service that forgets what it
 // pushed, only what history does not show may be missing, within the bounds of a
-// gap: history shows what was recalled, how a message was last modified, and how
-// far the talk with the bridge was last read.
+// gap: history shows what was recalled, how a message was last modified, by how many
+// it was read, and how far the talk with the bridge was.
 func (e *evidence) checkChanges(f *figures, fault faultFunc) {
 	last := map[string]deed{} // modifications
 	read := map[tim.UserID]deed{}
@@ -48,6 +48,9 @@ func (e *evidence) checkChanges(f *figures, fault faultFunc) {
 		f.Missing += max(0, len(list)-e.bus.read[id])
 		if told := e.bus.read[id]; told > len(list) || told < e.certain(list, "message.read") {
 			fault("%d receipts were sent for message %s, and %d are on the bus", len(list), id, told)
+		}
+		if n := e.bus.readers[id]; n != len(list) {
+			fault("%d have read message %s, and on the bus %d", len(list), id, n)
 		}
 	}
 }

@@ -38,6 +38,7 @@ type happened struct {
 	Via          string                 `json:"via"`
 	Name         string                 `json:"name"`
 	From         time.Time              `json:"from"`
+	Covers       []string               `json:"covers"`
 	To           time.Time              `json:"to"`
 }
 
@@ -210,6 +211,9 @@ func (h happened) accountText(name string) (string, bool) {
 	case "account.connection_changed":
 		return strings.TrimSpace(h.Status + " " + h.Text), true
 	case "account.gap_detected":
+		if len(h.Covers) > 0 {
+			return fmt.Sprintf("some of what is no message may be missing from %s to %s: %s", h.From.Format(time.RFC3339), h.To.Format(time.RFC3339), h.Reason), true
+		}
 		return fmt.Sprintf("nothing can be read back from %s to %s: %s", h.From.Format(time.RFC3339), h.To.Format(time.RFC3339), h.Reason), true
 	}
 	return "", false
