@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -104,35 +105,44 @@ func (b *Bus) scanBatch(ctx context.Context, stream string, from uint64, fn func
 	return n, nil
 }
 
-// lastOwn is the journal position of our last message on a stream, read from
-// its end backwards; 0 when there is none. Ours lie in the order of the
-// journal, so nothing before it is higher.
-func (b *Bus) lastOwn(ctx context.Context, info *jetstream.StreamInfo, journal string) (uint64, error) {
+// remains finds what a stream has of ours, read from its end backwards, as far
+// down as it matters.
+func (b *Bus) remains(ctx context.Context, info *jetstream.StreamInfo, left *bus.Remains, journal string) error {
+	type own struct{ at, sequence uint64 }
 	first, hi := info.State.FirstSeq, info.State.LastSeq
 	for step := uint64(scanMessages); info.State.Msgs > 0 && hi >= first; step *= 2 {
 		lo := first
 		if hi-first >= step {
 			lo = hi - step + 1
 		}
-		var own uint64
+		var found []own
 		if _, err := b.scan(ctx, info.Config.Name, lo, func(m stored) bool {
+			if m.sequence > hi {
+				return false
+			}
 			if j, n, ok := owner(m.header); ok && j == journal {
-				own = n
+				found = append(found, own{m.sequence, n})
 			}
 			return m.sequence < hi
 		}); err != nil {
-			return 0, err
+			return err
 		}
-		if own != 0 || lo == first {
-			return own, nil
+		for _, o := range slices.Backward(found) {
+			if !left.Back(o.sequence, o.at-1) {
+				return nil
+			}
+		}
+		if lo == first {
+			return nil
 		}
 		hi = lo - 1
 	}
-	return 0, nil
+	return nil
 }
 
-// look finds how many messages of a part are stored already, and the last
-// sequence of the stream at that time.
+// look finds how many messages of a part are stored already, the last sequence
+// of the stream at that time, and the one below which no other of the part can
+// be stored.
 //
 // A round of ours lies behind the planned end, in order. As long as nobody else
 // wrote there, the stream's end alone tells how much of it was stored, even if
@@ -140,16 +150,17 @@ func (b *Bus) lastOwn(ctx context.Context, info *jetstream.StreamInfo, journal s
 // cannot be told apart: then what is not found is sent, under ids that the
 // stream remembers for its duplicate window whether it still holds the message
 // or not.
-func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal string) (done int, last uint64, err error) {
+func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal string) (done int, last, floor uint64, err error) {
+	epoch := b.conn.present()
 	info, err := b.info(ctx, t.name)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	t.learn(info, b.conn.present())
+	t.learn(info, epoch)
 	t.trusted = false
 	n := uint64(len(part.Sequences))
 	if incarnation(info) == part.Incarnation && info.State.LastSeq >= part.End {
-		var highest uint64
+		var highest, at uint64
 		foreign, lost := b.cfg.Shard.Count > 1, false
 		last, err = b.scan(ctx, t.name, part.End, func(m stored) bool {
 			j, sequence, ok := owner(m.header)
@@ -161,30 +172,40 @@ func (b *Bus) look(ctx context.Context, t *target, part *bus.Part, journal strin
 			switch {
 			case !own || sequence < part.Sequences[0]:
 				foreign = true
-			default:
-				highest = max(highest, sequence)
+			case sequence > highest:
+				highest, at = sequence, m.sequence
 			}
 			return highest < part.Sequences[n-1]
 		})
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, 0, err
 		}
 		if !lost {
+			if t.seen = (seen{}); highest != 0 {
+				t.remember(part.Incarnation, at, journal, highest)
+			}
 			last = max(last, info.State.LastSeq)
 			done = part.Through(highest)
 			if !foreign {
 				done = max(done, int(min(n, last-part.End)))
 			}
-			return done, last, nil
+			return done, last, part.End, nil
 		}
 	}
-	// The target is not the one that was planned for, or it lost its tail: the
-	// planned end means nothing there.
-	highest, err := b.lastOwn(ctx, info, journal)
+	// The target is not the one that was planned for, or it lost its tail: what
+	// it had before may be gone, unless that was looked for since.
+	whole, err := b.intact(ctx, t, info)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	return part.Through(highest), info.State.LastSeq, nil
+	if !whole {
+		return 0, 0, 0, bus.ErrVerify
+	}
+	left := &bus.Remains{Part: part, Incarnation: part.Incarnation} // the planned end means nothing there
+	if err := b.remains(ctx, info, left, journal); err != nil {
+		return 0, 0, 0, err
+	}
+	return part.Through(left.After()), info.State.LastSeq, 0, nil
 }
 
 // isEnd says that the message at a part's planned end is still the one that
@@ -221,9 +242,9 @@ func (b *Bus) Verify(ctx context.Context, journal string, parts []bus.Part) ([]b
 		if len(part.Sequences) == 0 {
 			continue
 		}
-		var loss *bus.Loss
+		var found []bus.Loss
 		err := b.whileUnreachable(ctx, func() (err error) {
-			loss, err = b.verify(ctx, journal, part)
+			found, err = b.verify(ctx, journal, part)
 			return err
 		})
 		if err != nil {
@@ -232,56 +253,65 @@ func (b *Bus) Verify(ctx context.Context, journal string, parts []bus.Part) ([]b
 			}
 			return nil, fmt.Errorf("verify %s: %w", part.Target, err)
 		}
-		if loss != nil {
-			losses = append(losses, *loss)
-			delete(b.targets, string(part.Target))
-		}
+		losses = append(losses, found...)
 	}
 	return losses, nil
 }
 
-func (b *Bus) verify(ctx context.Context, journal string, part *bus.Part) (*bus.Loss, error) {
+// verify looks for the last message of one part, and remembers what is there:
+// with that, and what was said of the rest, publishing goes on.
+func (b *Bus) verify(ctx context.Context, journal string, part *bus.Part) ([]bus.Loss, error) {
 	name := string(part.Target)
+	t, err := b.target(ctx, name, "")
+	if err != nil {
+		return nil, err
+	}
+	t.trusted = false
 	info, err := b.info(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	n := uint64(len(part.Sequences))
+	n, now := uint64(len(part.Sequences)), incarnation(info)
 	final := part.Sequences[n-1]
-	same := incarnation(info) == part.Incarnation
+	same := now == part.Incarnation
 	if same && info.State.LastSeq >= part.End+n {
 		// Where nobody else writes, the last message lies at a place known.
 		m, err := b.get(ctx, name, getRequest{Seq: part.End + n})
 		if err != nil && !errors.Is(err, errNoMessage) {
 			return nil, err
 		}
-		if err == nil {
-			if j, sequence, ok := owner(m.header); ok && j == journal && sequence >= final {
-				return nil, nil
-			}
+		is := func(m stored) bool {
+			j, sequence, ok := owner(m.header)
+			return ok && j == journal && sequence == final
+		}
+		if err == nil && is(m) {
+			t.remember(now, m.sequence, journal, final)
+			return nil, nil
 		}
 		found, seen := false, uint64(0)
 		last, err := b.scan(ctx, name, part.End+1, func(m stored) bool {
 			seen++
-			j, sequence, ok := owner(m.header)
-			found = ok && j == journal && sequence >= final
+			found = is(m)
 			return !found
 		})
 		if err != nil {
 			return nil, err
 		}
-		if removed := max(last, info.State.LastSeq) - part.End - seen; found || removed > 0 {
+		if found {
+			t.remember(now, last, journal, final)
+			return nil, nil
+		}
+		if removed := max(last, info.State.LastSeq) - part.End - seen; removed > 0 {
+			t.note(info)
 			return nil, nil
 		}
 	}
-	own, err := b.lastOwn(ctx, info, journal)
-	if err != nil {
+	left := &bus.Remains{Part: part, Incarnation: now}
+	if err := b.remains(ctx, info, left, journal); err != nil {
 		return nil, err
 	}
-	if own >= final {
-		return nil, nil
-	}
-	if own == 0 && same && part.End > 0 {
+	floor := uint64(0)
+	if left.After() == 0 && same && part.End > 0 {
 		// Nothing of ours is there. Where what the part came after is, or was
 		// removed in its turn, so was everything before the part.
 		holds, err := b.endHolds(ctx, info, part, journal)
@@ -289,8 +319,13 @@ func (b *Bus) verify(ctx context.Context, journal string, part *bus.Part) (*bus.
 			return nil, err
 		}
 		if holds {
-			own = part.Sequences[0] - 1
+			floor = part.Sequences[0] - 1
 		}
 	}
-	return &bus.Loss{Target: part.Target, After: own}, nil
+	if last := left.Last(); last != nil {
+		t.remember(now, last.End+1, journal, last.Sequences[0])
+	} else {
+		t.remember(now, 0, journal, 0)
+	}
+	return left.Losses(floor), nil
 }

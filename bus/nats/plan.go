@@ -2,6 +2,7 @@ package nats
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -25,6 +26,9 @@ type target struct {
 	// trusted says that end comes from our own last batch, stored under the
 	// condition that nobody else had written.
 	trusted bool
+	// seen is how the stream was when it was last sent to or verified, and what
+	// must still be so.
+	seen seen
 	// moved counts the rounds and looks in a row that found it moved on, and
 	// shared counts down the rounds in which others are taken to write too.
 	moved, shared int
@@ -32,6 +36,55 @@ type target struct {
 	maxMessage int64 // bytes; 0 is no limit but the server's
 	maxStream  int64
 	batch      int // messages in one batch
+}
+
+// seen is an end of a stream, in one of its lives, and what lay before it: a
+// message of a time, or our message final of a journal.
+type seen struct {
+	known       bool
+	incarnation string
+	end         uint64
+	time        time.Time
+	journal     string
+	final       uint64
+}
+
+// remember notes that our message is at a sequence of the stream, and that what
+// was before is certain.
+func (t *target) remember(incarnation string, at uint64, journal string, final uint64) {
+	t.seen = seen{known: true, incarnation: incarnation, end: at, journal: journal, final: final}
+}
+
+// note takes the stream as it is.
+func (t *target) note(info *jetstream.StreamInfo) {
+	t.seen = seen{known: true, incarnation: incarnation(info), end: info.State.LastSeq}
+	if info.State.Msgs > 0 {
+		t.seen.time = info.State.LastTime.UTC()
+	}
+}
+
+// intact says that a stream still has, or has removed itself, what it ended with
+// when it was last sent to or verified.
+func (b *Bus) intact(ctx context.Context, t *target, info *jetstream.StreamInfo) (bool, error) {
+	is := &t.seen
+	if !is.known || is.incarnation != incarnation(info) || info.State.LastSeq < is.end {
+		return false, nil
+	}
+	unknown := is.time.IsZero() && is.journal == "" // it was removed when it was seen
+	if is.end == 0 || unknown || info.State.LastSeq == is.end && info.State.Msgs > 0 && info.State.LastTime.Equal(is.time) {
+		return true, nil
+	}
+	m, err := b.get(ctx, t.name, getRequest{Seq: is.end})
+	switch {
+	case errors.Is(err, errNoMessage):
+		return true, nil
+	case err != nil:
+		return false, err
+	case !is.time.IsZero():
+		return m.time.Equal(is.time), nil
+	}
+	journal, sequence, ok := owner(m.header)
+	return ok && journal == is.journal && sequence == is.final, nil
 }
 
 // learn takes over a stream's state.
@@ -119,7 +172,17 @@ func (b *Bus) planPart(ctx context.Context, part *bus.Part) error {
 		if err != nil {
 			return err
 		}
+		if t.seen.known {
+			whole, err := b.intact(ctx, t, info)
+			if err != nil {
+				return err
+			}
+			if !whole {
+				return bus.ErrVerify
+			}
+		}
 		t.learn(info, epoch)
+		t.note(info)
 		t.trusted = false
 	}
 	part.End, part.EndTime, part.Incarnation = t.end, t.endTime, t.incarnation
@@ -131,7 +194,7 @@ func (b *Bus) planPart(ctx context.Context, part *bus.Part) error {
 func (b *Bus) whileUnreachable(ctx context.Context, do func() error) error {
 	for attempt := 0; ; attempt++ {
 		err := do()
-		if err == nil || ctx.Err() != nil || b.ctx.Err() != nil || !passing(err) || refusal("", err) != nil {
+		if err == nil || ctx.Err() != nil || b.ctx.Err() != nil || !passing(err) || errors.Is(err, bus.ErrVerify) || refusal("", err) != nil {
 			if b.ctx.Err() != nil {
 				return bus.ErrClosed
 			}
