@@ -39,9 +39,12 @@ func newTestTalk(client tim.Client) (*talk, *bytes.Buffer) {
 	return t, &out
 }
 
+// saidAt is when all of it was said: a message is known by its time, among others.
+const saidAt = 1_795_420_800
+
 func from(user tim.UserID, seq uint64, text string) tim.Message {
 	return tim.Message{
-		ConvType: tim.ConvC2C, ConvID: "alice", Sender: user, Seq: seq, Rand: seq, ServerTime: uint64(time.Now().Unix()),
+		ConvType: tim.ConvC2C, ConvID: "alice", Sender: user, Seq: seq, Rand: seq, ServerTime: saidAt,
 		Elems: []tim.Elem{tim.TextElem{Content: text}},
 	}
 }

@@ -44,7 +44,7 @@ func talked(n int) []tim.Message {
 			who = "bob"
 		}
 		m := from(who, uint64(i), fmt.Sprint("m", i))
-		m.ServerTime = uint64(time.Now().Unix()) - uint64(n-i)
+		m.ServerTime -= uint64(n - i)
 		all = append(all, m)
 	}
 	return all
