@@ -77,7 +77,11 @@ func (h *happening) join(user tim.UserID, role tim.GroupMemberRole) {
 	if ruleTable.before.of(h.g.typ) {
 		from = h.g.first
 	}
-	h.g.members.add(&member{id: user, account: a, role: role, joined: h.now, from: from})
+	flag := tim.RecvAll
+	if !ruleTable.push.of(h.g.typ) {
+		flag = tim.RecvNoNotify
+	}
+	h.g.members.add(&member{id: user, account: a, role: role, joined: h.now, from: from, flag: flag})
 	a.enter(h.g)
 	if ruleTable.history.of(h.g.typ) && h.g.sees(user) {
 		a.convs[h.g.conv] = struct{}{}
@@ -111,9 +115,9 @@ func (r *removeRecord) apply(st *state, position uint64) {
 	}
 	g := h.g
 	infos := g.infos(r.users)
-	told := []tim.UserID{r.by}
+	var told []tim.UserID
 	for _, user := range r.users {
-		if g.active && user != r.by {
+		if g.active {
 			told = append(told, user)
 		}
 		g.leave(user)

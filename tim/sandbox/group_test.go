@@ -35,7 +35,7 @@ func TestReportsAreAlikeForAll(t *testing.T) {
 		check func(tim.GroupReportElem) bool
 	}{
 		{tim.GroupReportInvite, 2, "alice", []*device{alice, bob}, nil},
-		{tim.GroupReportBeKicked, 3, "alice", []*device{alice, bob}, func(e tim.GroupReportElem) bool { return e.Msg == "why" }},
+		{tim.GroupReportBeKicked, 3, "alice", []*device{bob}, func(e tim.GroupReportElem) bool { return e.Msg == "why" }},
 		{tim.GroupReportDelete, 5, sandbox.DefaultAdmin, []*device{alice, bob, root}, nil},
 	} {
 		m, e := tt.told[0].groupReport(tt.typ)

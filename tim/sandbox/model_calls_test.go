@@ -299,8 +299,8 @@ func (c *check) remove(rt *rapid.T) {
 	}
 	c.m.memberTip(g, sayTip(tim.GroupTipKick, by, gone))
 	g.reports++
-	for _, u := range append(gone, by) {
-		if g.active || u == g.owner {
+	for _, u := range gone {
+		if g.active {
 			c.m.tell(u, "report %v %s %d", tim.GroupReportBeKicked, g.id, g.reports)
 		}
 	}

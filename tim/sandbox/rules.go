@@ -79,6 +79,7 @@ type groupRules struct {
 	unread         row[bool] // what has not been read is counted
 	history        row[bool] // messages are stored, and have a sequence
 	before         row[bool] // who comes in sees what was said before
+	push           row[bool] // those offline are told by push, unless a member says otherwise
 	createdWith    row[bool] // members are named at its creation
 	sleeps         row[bool] // it begins with its owner's first message
 	tipMembers     row[tell] // came, left, were removed
@@ -147,6 +148,7 @@ func newRuleTable() *groupRules {
 		unread:         row[bool]{yes, yes, nay, nay, yes, nay},
 		history:        row[bool]{yes, yes, yes, nay, yes, nay},
 		before:         row[bool]{nay, nay, yes, nay, nay, nay},
+		push:           row[bool]{yes, yes, nay, nay, yes, nay},
 		createdWith:    row[bool]{yes, yes, yes, nay, yes, nay},
 		sleeps:         row[bool]{yes, nay, nay, nay, nay, nay},
 		tipMembers:     row[tell]{log, log, off, now, log, now},

@@ -19,8 +19,8 @@ func TestSuite(t *testing.T) {
 				h.Limited = func(t testing.TB, l timtest.Limits) timtest.Harness {
 					return harness(t, mode, over, sandbox.Limits{
 						GroupMessages: l.GroupMessages, GroupMembers: l.GroupMembers, CommunityMembers: l.CommunityMembers,
-						JoinedGroups: l.JoinedGroups, Groups: l.Groups, AVChatRooms: l.AVChatRooms,
-					})
+						JoinedGroups: l.JoinedGroups, Groups: l.Groups, AVChatRooms: l.AVChatRooms, Calls: l.Calls,
+					}, l.AskInvitees...)
 				}
 				timtest.Run(t, h)
 			})
@@ -29,9 +29,9 @@ func TestSuite(t *testing.T) {
 }
 
 // harness is a sandbox of its own, to be tested in this process or over the network.
-func harness(t testing.TB, mode sandbox.Delivery, over string, limits sandbox.Limits) timtest.Harness {
+func harness(t testing.TB, mode sandbox.Delivery, over string, limits sandbox.Limits, asked ...tim.UserID) timtest.Harness {
 	c := &offsetClock{}
-	w := open(t, options(delivery(mode), c.option, func(o *sandbox.Options) { o.Limits = limits }))
+	w := open(t, options(delivery(mode), c.option, func(o *sandbox.Options) { o.Limits, o.AskInvitees = limits, asked }))
 	h := timtest.Harness{
 		Driver: w.Sandbox, SDKAppID: appID, Delivery: timtest.Delivery(mode), Admin: sandbox.DefaultAdmin,
 		UserSig: func(user tim.UserID, ttl time.Duration) string {

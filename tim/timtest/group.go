@@ -125,7 +125,7 @@ func privateAdmin(s *scene) {
 		GroupName: "team", GroupType: tim.GroupPrivate,
 		Members: []tim.GroupMemberInfo{{Identifier: s.user("bob"), MemberRole: tim.RoleAdmin}},
 	})
-	s.refused("an administrator in a private group", err, notSupported...)
+	s.refused("an administrator in a private group", err, bad)
 }
 
 func privateInvite(s *scene) {
@@ -251,21 +251,21 @@ func publicDismiss(s *scene) {
 			s.Errorf("the report names %q as who dismissed", r.OpUser)
 		}
 		_, err := d.client.Send(s.ctx(), tim.Group(id), textMessage("too late"))
-		s.refused("a message to a dismissed group", err, noSuchGroup...)
+		s.refused("a message to a dismissed group", err, tim.CodeSvrGroupNotFound)
 	}
-	s.refused("dismissing again", alice.dismiss(id), noSuchGroup...)
+	s.refused("dismissing again", alice.dismiss(id), tim.CodeSvrGroupNotFound)
 }
 
 func unknownGroup(s *scene) {
 	alice := s.signIn("alice")
 	id := tim.GroupID(s.prefix + "never was")
 	_, err := alice.client.Send(s.ctx(), tim.Group(id), textMessage("x"))
-	s.refused("send", err, noSuchGroup...)
+	s.refused("send", err, tim.CodeSvrGroupNotFound)
 	_, err = alice.invite(id, s.user("bob"))
-	s.refused("invite", err, noSuchGroup...)
+	s.refused("invite", err, tim.CodeSvrGroupNotFound)
 	_, err = alice.remove(id, s.user("bob"))
-	s.refused("remove", err, noSuchGroup...)
-	s.refused("dismiss", alice.dismiss(id), noSuchGroup...)
+	s.refused("remove", err, tim.CodeSvrGroupNotFound)
+	s.refused("dismiss", alice.dismiss(id), tim.CodeSvrGroupNotFound)
 }
 
 func outsider(s *scene) {

@@ -23,6 +23,9 @@ var groupLimitCases = []testCase{
 	{"groups that a user is in", needLimited, limitJoined},
 	{"groups in all", needLimited, limitGroups},
 	{"messages a second", needLimited, limitMessages},
+	{"calls a second", needLimited, limitCalls},
+	{"what holds unless it is told otherwise", needLimited, limitDefaults},
+	{"messages are kept for seven days", needLimited, limitRetention},
 	{"messages of low priority are refused first", needLimited, limitPriority},
 }
 
@@ -55,9 +58,9 @@ func limitTexts(s *scene) {
 		if err := set(strings.Repeat("x", tt.most)); err != nil {
 			s.Errorf("a %s of %d bytes: %v", tt.what, tt.most, err)
 		}
-		s.refused(fmt.Sprintf("a %s of %d bytes", tt.what, tt.most+1), set(strings.Repeat("x", tt.most+1)), tt.code, bad)
+		s.refused(fmt.Sprintf("a %s of %d bytes", tt.what, tt.most+1), set(strings.Repeat("x", tt.most+1)), tt.code)
 		if tt.flag == tim.ModifyGroupName {
-			s.refused("no name", set(""), tt.code, bad)
+			s.refused("no name", set(""), tt.code)
 		}
 	}
 	s.refused("nothing to change", alice.groups().ModifyGroup(s.ctx(), tim.GroupModifyInfoParam{GroupID: id}), bad)
@@ -79,7 +82,7 @@ func limitCommunityID(s *scene) {
 	} {
 		_, err := alice.client.CreateGroup(s.ctx(), tim.CreateGroupParam{GroupName: "x", GroupType: tt.typ, GroupID: tim.GroupID(tt.id)})
 		if !tt.good {
-			s.refused(fmt.Sprintf("%v %q", tt.typ, tt.id), err, groupIDInvalid...)
+			s.refused(fmt.Sprintf("%v %q", tt.typ, tt.id), err, tim.CodeSDKGroupInvalidID)
 		} else if err != nil {
 			s.Errorf("%v %q: %v", tt.typ, tt.id, err)
 		}
@@ -133,8 +136,6 @@ func infos(users []tim.UserID) (list []tim.GroupMemberInfo) {
 	return list
 }
 
-var tooMany = []tim.Code{tim.CodeSvrGroupAccountCountLimit, tim.CodeSDKGroupMemberCountLimit}
-
 func limitCreate(s *scene) {
 	alice := s.signIn("alice")
 	users := s.people(101)
@@ -142,7 +143,7 @@ func limitCreate(s *scene) {
 		s.Errorf("100: %v", err)
 	}
 	_, err := alice.client.CreateGroup(s.ctx(), tim.CreateGroupParam{GroupName: "x", Members: infos(users)})
-	s.refused("101", err, tooMany...)
+	s.refused("101", err, tim.CodeSvrGroupAccountCountLimit)
 }
 
 func limitInvite(s *scene) {
@@ -150,7 +151,7 @@ func limitInvite(s *scene) {
 	id := alice.create(tim.GroupPrivate)
 	users := s.people(301)
 	_, err := alice.invite(id, users...)
-	s.refused("301", err, tooMany...)
+	s.refused("301", err, tim.CodeSvrGroupAccountCountLimit)
 	if _, err := alice.invite(id, users[:300]...); err != nil {
 		s.Errorf("300: %v", err)
 	}
@@ -161,7 +162,7 @@ func limitRemove(s *scene) {
 	users := s.people(101)
 	id := alice.createWith(tim.CreateGroupParam{GroupName: "x", Members: infos(users[:100])})
 	_, err := alice.remove(id, users...)
-	s.refused("101", err, tooMany...)
+	s.refused("101", err, tim.CodeSvrGroupAccountCountLimit)
 	if _, err := alice.remove(id, users[:100]...); err != nil {
 		s.Errorf("100: %v", err)
 	}

@@ -70,6 +70,10 @@ type Limits struct {
 	JoinedGroups     int // that one user is in
 	Groups           int // in all
 	AVChatRooms      int // among them
+	Calls            int // of one kind a second by one user
+	// AskInvitees are users that decide themselves whether they are brought into
+	// a group.
+	AskInvitees []tim.UserID
 }
 
 // Run runs the whole suite.

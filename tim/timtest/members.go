@@ -183,7 +183,7 @@ func memberInfos(s *scene) {
 	if list[1].Code != deny {
 		s.Errorf("a private group is %+v", list[1])
 	}
-	if !slices.Contains(noSuchGroup, list[2].Code) {
+	if list[2].Code != tim.CodeSvrGroupNotFound {
 		s.Errorf("no group is %+v", list[2])
 	}
 	_, err = c.outsider.groups().GroupsInfo(s.ctx(), make([]tim.GroupID, 51))
@@ -345,6 +345,6 @@ func memberNoGroup(s *scene) {
 		"members": err, "modify a member": alice.card(id, alice.user, "x"),
 		"decide": alice.handle(tim.GroupPendency{GroupID: id}, true, ""),
 	} {
-		s.refused(what, err, noSuchGroup...)
+		s.refused(what, err, tim.CodeSvrGroupNotFound)
 	}
 }

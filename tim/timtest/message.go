@@ -268,16 +268,23 @@ func sentAfterWindow(s *scene) {
 
 func toNobody(s *scene) {
 	alice := s.signIn("alice")
-	for _, conv := range []tim.Conversation{{}, {Type: tim.ConvC2C}, {Type: tim.ConvGroup}, {Type: tim.ConvSystem, ID: "x"}, {Type: 17, ID: "x"}} {
+	for conv, code := range map[tim.Conversation]tim.Code{
+		{}:                              tim.CodeInvalidConversation,
+		{Type: tim.ConvSystem, ID: "x"}: tim.CodeInvalidConversation,
+		{Type: 17, ID: "x"}:             tim.CodeInvalidConversation,
+		{Type: tim.ConvC2C}:             tim.CodeToUserInvalid,
+		tim.C2C(tim.SystemUser):         tim.CodeToUserInvalid,
+		{Type: tim.ConvGroup}:           tim.CodeSvrGroupInvalidGroupID,
+	} {
 		_, err := alice.client.Send(s.ctx(), conv, textMessage("x"))
-		s.refused(fmt.Sprintf("to %q", conv), err)
+		s.refused(fmt.Sprintf("to %q", conv), err, code)
 	}
 }
 
 func ofNothing(s *scene) {
 	alice := s.signIn("alice")
 	_, err := alice.client.Send(s.ctx(), tim.C2C(s.user("x")), tim.Message{})
-	s.refused("no elements", err)
+	s.refused("no elements", err, tim.CodeInvalidMsgElem)
 }
 
 func serviceOnly(s *scene) {

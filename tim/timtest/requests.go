@@ -10,6 +10,7 @@ import (
 var requestCases = []testCase{
 	{"to join, accepted and refused", 0, requestJoin},
 	{"to bring others in, accepted and refused", 0, requestInvite},
+	{"to come in, to who is invited", needLimited, requestInvitee},
 	{"who decides", 0, requestWho},
 	{"is decided on once", 0, requestOnce},
 	{"made again takes the first one's place", 0, requestAgain},
@@ -121,6 +122,43 @@ func requestInvite(s *scene) {
 	if role := c.owner.roleOf(id, two); role != tim.RoleNone {
 		s.Errorf("who was refused is %v", role)
 	}
+}
+
+func requestInvitee(s *scene) {
+	l := s.limited(Limits{AskInvitees: []tim.UserID{s.user("asked")}})
+	alice, asked, plain, mallory := l.signIn("alice"), l.signIn("asked"), l.signIn("plain"), l.signIn("mallory")
+	id := alice.create(tim.GroupCommunity)
+	for _, accept := range []bool{false, true} {
+		results, err := alice.invite(id, asked.user, plain.user)
+		if err != nil || results[asked.user] != tim.MemberInvited || results[plain.user] == tim.MemberInvited {
+			s.Fatalf("the results are %v, %v", results, err)
+		}
+		if r := asked.groupReport(id, tim.GroupReportInviteReqToInvitee); r.OpUser != alice.user || r.UserData != "come in" {
+			s.Errorf("the invitee is asked by %+v", r)
+		}
+		asked.notIn(id)
+		list := asked.pending(id)
+		if len(list) == 0 || list[0].PendencyType != tim.PendencyInviteNeedApprovedByInvitee || list[0].FromIdentifier != alice.user || list[0].ToIdentifier != asked.user {
+			s.Fatalf("the invitee is shown %+v", list)
+		}
+		if list := alice.pending(id); len(list) != 0 {
+			s.Errorf("the owner is shown %+v", list)
+		}
+		for _, d := range []*device{alice, mallory} {
+			s.refused(string(d.user)+" decides for another", d.handle(list[0], true, ""), deny)
+		}
+		asked.decide(id, asked.user, accept, "well")
+		s.refused("decide again", asked.handle(list[0], accept, ""), tim.CodeSvrGroupReqAlreadyBeenProcessed)
+		want := tim.GroupReportInviteRefuse
+		if accept {
+			want = tim.GroupReportInviteAccept
+		}
+		if r := alice.groupReport(id, want); r.OpUser != asked.user || r.Msg != "well" {
+			s.Errorf("the answer is %+v", r)
+		}
+	}
+	alice.tip(id, tim.GroupTipInvite, alice.user, asked.user)
+	asked.say(tim.Group(id), "hello")
 }
 
 func requestWho(s *scene) {

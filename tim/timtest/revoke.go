@@ -16,11 +16,10 @@ var revokeCases = []testCase{
 	{"a group's owner recalls a member's message", 0, revokeByOwner},
 }
 
-// Codes that say the same thing in one-to-one talks, in groups and in the SDK.
+// The codes of one-to-one talks and of groups, which say the same.
 var (
-	revokedAlready = []tim.Code{tim.CodeSvrMsgAlreadyRevoked, tim.CodeSvrGroupRevokeMsgDeny}
-	revokeTooLate  = []tim.Code{tim.CodeSvrMsgRevokeTimeLimit, tim.CodeSvrGroupRevokeMsgTimeLimit, tim.CodeRevokeTimeLimitExceed}
-	revokeNotFound = []tim.Code{tim.CodeSvrMsgNotFound, tim.CodeSvrGroupRevokeMsgNotFound}
+	revokedAlready = map[tim.ConvType]tim.Code{tim.ConvC2C: tim.CodeSvrMsgAlreadyRevoked, tim.ConvGroup: tim.CodeSvrGroupRevokeMsgDeny}
+	revokeNotFound = map[tim.ConvType]tim.Code{tim.ConvC2C: tim.CodeSvrMsgNotFound, tim.ConvGroup: tim.CodeSvrGroupRevokeMsgNotFound}
 )
 
 func (d *device) revoke(m tim.Message) error {
@@ -94,7 +93,7 @@ func revokeTwice(s *scene) {
 		if err := alice.revoke(sent); err != nil {
 			s.Fatalf("in %s: %v", conv, err)
 		}
-		s.refused("again in "+conv.Type.String(), alice.revoke(sent), revokedAlready...)
+		s.refused("again in "+conv.Type.String(), alice.revoke(sent), revokedAlready[conv.Type])
 	}
 }
 
@@ -110,8 +109,8 @@ func revokeLate(s *scene) {
 	}
 	late := []tim.Message{alice.say(tim.C2C(bob.user), "late"), bob.say(group, "late")}
 	s.h.Advance(125 * time.Second)
-	s.refused("one-to-one after 125 s", alice.revoke(late[0]), revokeTooLate...)
-	s.refused("in a group after 125 s", bob.revoke(late[1]), revokeTooLate...)
+	s.refused("one-to-one after 125 s", alice.revoke(late[0]), tim.CodeSvrMsgRevokeTimeLimit)
+	s.refused("in a group after 125 s", bob.revoke(late[1]), tim.CodeSvrGroupRevokeMsgTimeLimit)
 }
 
 func revokeUnknown(s *scene) {
@@ -120,21 +119,21 @@ func revokeUnknown(s *scene) {
 		m := alice.say(conv, "exists")
 		m.Seq += 1000
 		m.Rand++
-		s.refused("in "+conv.Type.String(), alice.revoke(m), revokeNotFound...)
+		s.refused("in "+conv.Type.String(), alice.revoke(m), revokeNotFound[conv.Type])
 	}
 	s.refused("in a group that does not exist", alice.client.Revoke(s.ctx(), tim.Group(tim.GroupID(s.prefix+"never")), tim.MsgLocator{Seq: 1}),
-		append(revokeNotFound, noSuchGroup...)...)
+		tim.CodeSvrGroupNotFound)
 }
 
 func revokeOthers(s *scene) {
 	alice, bob, carol := s.signIn("alice"), s.signIn("bob"), s.signIn("carol")
 	alice.say(tim.C2C(bob.user), "mine")
-	s.refused("one-to-one", bob.revoke(bob.text(tim.C2C(alice.user), "mine")))
+	s.refused("one-to-one", bob.revoke(bob.text(tim.C2C(alice.user), "mine")), tim.CodeSvrMsgNotFound)
 	group := tim.Group(alice.create(tim.GroupPublic, bob, carol))
 	bob.say(group, "bob's")
-	s.refused("a member in a group", carol.revoke(carol.text(group, "bob's")))
+	s.refused("a member in a group", carol.revoke(carol.text(group, "bob's")), deny)
 	mallory := s.signIn("mallory")
-	s.refused("an outsider of the group", mallory.revoke(carol.say(group, "carol's")))
+	s.refused("an outsider of the group", mallory.revoke(carol.say(group, "carol's")), deny)
 }
 
 func revokeByOwner(s *scene) {

@@ -24,6 +24,7 @@ var ruleCases = []testCase{
 	{"who sets administrators", 0, ruleSetAdmin},
 	{"who transfers the group", 0, ruleTransfer},
 	{"who lists the members", 0, ruleList},
+	{"offline push by default", 0, rulePush},
 	{"created with members", 0, ruleCreatedWith},
 	{"history and roaming", 0, ruleHistory},
 	{"history before joining", 0, ruleBefore},
@@ -53,7 +54,7 @@ func ruleRoles(s *scene) {
 		}
 		id, err := c.owner.client.CreateGroup(s.ctx(), param)
 		if tt.code != may {
-			s.refused("an administrator of "+tt.typ.String(), err, append(notSupported, tt.code)...)
+			s.refused("an administrator of "+tt.typ.String(), err, tt.code)
 			continue
 		}
 		if err != nil {
@@ -82,6 +83,7 @@ func ruleEdit(s *scene) {
 			{tim.GroupPublic, may, may, deny, deny, may},
 			{tim.GroupChatRoom, may, deny, deny, deny, may},
 			{tim.GroupAVChatRoom, may, deny, deny, deny, may},
+			{tim.GroupBChatRoom, may, none, deny, deny, may},
 			{tim.GroupCommunity, may, may, deny, deny, may},
 		}, func(d *device, group tim.GroupID) error {
 			return d.groups().ModifyGroup(s.ctx(), tim.GroupModifyInfoParam{
@@ -97,6 +99,7 @@ func ruleSettings(s *scene) {
 		{tim.GroupPublic, may, may, deny, deny, may},
 		{tim.GroupChatRoom, may, deny, deny, deny, may},
 		{tim.GroupAVChatRoom, may, deny, deny, deny, may},
+		{tim.GroupBChatRoom, may, none, deny, deny, may},
 		{tim.GroupCommunity, may, may, deny, deny, may},
 	}, func(d *device, group tim.GroupID) error {
 		return d.groups().ModifyGroup(s.ctx(), tim.GroupModifyInfoParam{
@@ -257,6 +260,7 @@ func ruleKick(s *scene) {
 		{tim.GroupPublic, may, may, deny, deny, may},
 		{tim.GroupChatRoom, may, may, deny, deny, may},
 		{tim.GroupAVChatRoom, bad, bad, bad, bad, bad},
+		{tim.GroupBChatRoom, bad, none, bad, bad, bad},
 		{tim.GroupCommunity, may, may, deny, deny, may},
 	}, func(d *device, group tim.GroupID) error { return d.kick(group, c.member.user) })
 	c.rights("remove an administrator", []rights{
@@ -273,6 +277,7 @@ func ruleMute(s *scene) {
 		{tim.GroupPublic, may, may, deny, deny, may},
 		{tim.GroupChatRoom, may, may, deny, deny, may},
 		{tim.GroupAVChatRoom, may, deny, deny, deny, may},
+		{tim.GroupBChatRoom, may, none, deny, deny, may},
 		{tim.GroupCommunity, may, may, deny, deny, may},
 	}, func(d *device, group tim.GroupID) error {
 		err := d.mute(group, c.member.user, 60)
@@ -298,6 +303,7 @@ func ruleMuteAll(s *scene) {
 		{tim.GroupPublic, may, may, deny, deny, may},
 		{tim.GroupChatRoom, may, may, deny, deny, may},
 		{tim.GroupAVChatRoom, may, deny, deny, deny, may},
+		{tim.GroupBChatRoom, may, none, deny, deny, may},
 		{tim.GroupCommunity, may, may, deny, deny, may},
 	}, func(d *device, group tim.GroupID) error {
 		err := d.muteAll(group, true)
@@ -305,7 +311,9 @@ func ruleMuteAll(s *scene) {
 			_, said := c.member.client.Send(s.ctx(), tim.Group(group), textMessage("muted"))
 			s.refused("a member of a muted group writes", said, tim.CodeSvrGroupShutupDeny)
 			c.owner.say(tim.Group(group), "the owner may")
-			c.admin.say(tim.Group(group), "and administrators")
+			if hasAdmins(c.owner.info(group).GroupType) {
+				c.admin.say(tim.Group(group), "and administrators")
+			}
 			if !c.owner.info(group).IsShutupAll {
 				s.Error("the group does not say that all are muted")
 			}
@@ -321,6 +329,7 @@ func ruleSetAdmin(s *scene) {
 		{tim.GroupPublic, may, deny, deny, deny, may},
 		{tim.GroupChatRoom, may, deny, deny, deny, may},
 		{tim.GroupAVChatRoom, may, deny, deny, deny, may},
+		{tim.GroupBChatRoom, deny, none, deny, deny, deny},
 		{tim.GroupCommunity, may, deny, deny, deny, may},
 	}, func(d *device, group tim.GroupID) error { return d.setRole(group, c.member.user, tim.RoleAdmin) })
 	id := c.room(tim.GroupPublic)
@@ -340,6 +349,7 @@ func ruleTransfer(s *scene) {
 		{tim.GroupPublic, may, deny, deny, deny, may},
 		{tim.GroupChatRoom, may, deny, deny, deny, may},
 		{tim.GroupAVChatRoom, deny, deny, deny, deny, deny},
+		{tim.GroupBChatRoom, deny, none, deny, deny, deny},
 		{tim.GroupCommunity, may, deny, deny, deny, may},
 	}, func(d *device, group tim.GroupID) error {
 		err := d.transfer(group, c.member.user)
@@ -367,11 +377,27 @@ func ruleList(s *scene) {
 		{tim.GroupPublic, may, may, may, deny, may},
 		{tim.GroupChatRoom, may, may, may, deny, may},
 		{tim.GroupAVChatRoom, deny, deny, deny, deny, deny},
+		{tim.GroupBChatRoom, deny, none, deny, deny, deny},
 		{tim.GroupCommunity, may, may, may, deny, may},
 	}, func(d *device, group tim.GroupID) error {
 		_, err := d.groups().Members(s.ctx(), tim.GroupGetMemberInfoListParam{GroupID: group})
 		return err
 	})
+}
+
+// rulePush: where a type pushes nothing to those offline, a member is told of
+// its messages while online alone, unless it asks for more.
+func rulePush(s *scene) {
+	c := s.cast()
+	for typ, want := range map[tim.GroupType]tim.ReceiveMessageOpt{
+		tim.GroupPrivate: tim.RecvAll, tim.GroupPublic: tim.RecvAll, tim.GroupChatRoom: tim.RecvNoNotify, tim.GroupCommunity: tim.RecvAll,
+	} {
+		for _, m := range c.owner.members(c.room(typ)) {
+			if m.MsgFlag != want {
+				s.Errorf("%s of a %v group is told %v, want %v", m.Identifier, typ, m.MsgFlag, want)
+			}
+		}
+	}
 }
 
 func ruleCreatedWith(s *scene) {

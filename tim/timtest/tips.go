@@ -218,6 +218,13 @@ func tipReports(s *scene) {
 	if _, err := c.owner.remove(id, c.admin.user); err != nil {
 		s.Fatal(err)
 	}
+	c.owner.fence()
+	if n := c.owner.count(func(m tim.Message) bool {
+		r, ok := only[tim.GroupReportElem](m)
+		return ok && r.GroupID == id && r.ReportType == tim.GroupReportBeKicked
+	}); n != 0 {
+		s.Errorf("who removed somebody is told %d times to be removed", n)
+	}
 	if r := c.admin.groupReport(id, tim.GroupReportBeKicked); r.OpUser != c.owner.user || r.Msg != "go away" {
 		s.Errorf("removed: %+v", r)
 	}
