@@ -129,7 +129,7 @@ func (b *Bridge) Health() Health {
 	stats := b.journal.Stats()
 	h.Journal = JournalHealth{ID: b.journal.ID(), Full: stats.Full, Last: b.journal.Last()}
 	if stats.Full {
-		reason("the journal's volume is full: reports and commands have stopped until there is room")
+		reason("the journal's volume is full: reports and commands have stopped until there is more room than journal.high_water")
 	}
 	if err := b.journal.Err(); err != nil {
 		reason("the journal has failed: " + err.Error())

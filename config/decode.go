@@ -31,7 +31,7 @@ type Error struct {
 // secrets in them are hidden.
 func (e *Error) Error() string {
 	var b strings.Builder
-	w := hcl.NewDiagnosticTextWriter(&b, masked(e.files), 100, false)
+	w := hcl.NewDiagnosticTextWriter(&b, masked(e.files), 80, false)
 	if err := w.WriteDiagnostics(e.diags); err != nil {
 		return e.diags.Error()
 	}

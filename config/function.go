@@ -23,7 +23,7 @@ func evalContext(dir string) *hcl.EvalContext {
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			v, ok := os.LookupEnv(args[0].AsString())
 			if !ok {
-				return cty.NilVal, function.NewArgErrorf(0, "the environment has no variable %s; set it, or give the value otherwise", args[0].AsString())
+				return cty.NilVal, fmt.Errorf("the environment has no variable %s; set it, or give the value otherwise", args[0].AsString())
 			}
 			return cty.StringVal(v), nil
 		},
@@ -37,7 +37,7 @@ func evalContext(dir string) *hcl.EvalContext {
 			}
 			text, err := readSecret(path)
 			if err != nil {
-				return cty.NilVal, function.NewArgError(0, err)
+				return cty.NilVal, err
 			}
 			return cty.StringVal(text).Mark(filePath(path)), nil
 		},

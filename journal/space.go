@@ -54,7 +54,7 @@ func (j *Journal) withinBudget(need int64) error {
 	used := j.bytes + j.snapshotBytes()
 	j.mu.RUnlock()
 	if used+need > j.opts.MaxDiskBytes {
-		return fmt.Errorf("%w: %d bytes are in use, allowed are %d", ErrFull, used, j.opts.MaxDiskBytes)
+		return fmt.Errorf("%w: %d MiB are in use, allowed are %d MiB", ErrFull, used>>20, j.opts.MaxDiskBytes>>20)
 	}
 	return nil
 }
@@ -71,7 +71,7 @@ func (j *Journal) makeRoom(need int64) error {
 	room := j.roomLocked(need, free)
 	j.mu.RUnlock()
 	if !room {
-		return fmt.Errorf("%w: %d bytes are free", ErrFull, free)
+		return fmt.Errorf("%w: %d MiB are free, at %d MiB the high-water mark is reached", ErrFull, max(free, 0)>>20, j.opts.HighWater>>20)
 	}
 	s := j.writing
 	if s.entries > 0 && s.end+need > j.opts.SegmentBytes && s.end >= j.rotateAt {

@@ -333,8 +333,25 @@ func (l *fatalLog) Warnf(format string, v ...any) {
 	if strings.HasPrefix(format, "Healthcheck failed") {
 		return // tend asks every second, and says it once
 	}
-	l.log.Warn(fmt.Sprintf(format, v...))
+	text := fmt.Sprintf(format, v...)
+	if rebuilding(text) {
+		l.log.Debug(text)
+		return
+	}
+	l.log.Warn(text)
 }
+
+// rebuilding says that a warning is of what the server does whenever it was
+// killed: its index of a stream is older than the stream, which it reads instead.
+func rebuilding(text string) bool {
+	for _, part := range []string{"Recovering stream state from index errored", "Stream state outdated", "Stream state detected prior state"} {
+		if strings.Contains(text, part) {
+			return true
+		}
+	}
+	return false
+}
+
 func (l *fatalLog) Noticef(format string, v ...any) { l.log.Debug(fmt.Sprintf(format, v...)) }
 func (l *fatalLog) Debugf(format string, v ...any)  { l.log.Trace(fmt.Sprintf(format, v...)) }
 func (l *fatalLog) Tracef(string, ...any)           {}

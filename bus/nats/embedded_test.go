@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/hashicorp/go-hclog"
 	"github.com/nats-io/nats.go"
 
 	"github.com/timbridge/timbridge/bus"
@@ -97,4 +98,18 @@ func TestEmbeddedRevived(t *testing.T) {
 	}
 	j.round(t, b, j.messages(10, bus.Events, 100))
 	j.checkOnce(t, b)
+}
+
+// What the server says whenever it was killed before is no warning.
+func TestRebuildingIsNoWarning(t *testing.T) {
+	var out strings.Builder
+	l := &fatalLog{log: hclog.New(&hclog.LoggerOptions{Output: &out, Level: hclog.Info})}
+	l.Warnf("Filestore [%s] Stream state outdated, last block has additional entries, will rebuild", "tim-events")
+	l.Warnf("Filestore [%s] Recovering stream state from index errored: %v", "tim-events", errors.New("prior state file"))
+	if out.Len() > 0 {
+		t.Errorf("logged: %s", &out)
+	}
+	if l.Warnf("Filestore [%s] Stream state checksum did not match", "tim-events"); !strings.Contains(out.String(), "checksum") {
+		t.Error("another warning is not logged")
+	}
 }

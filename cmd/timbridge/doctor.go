@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -69,7 +70,7 @@ func (doctorCmd) Run(ctx context.Context, e *env) error {
 	d := &doctor{env: e}
 	cfg, path, err := e.load()
 	if err != nil {
-		f := finding{Check: "configuration", Verdict: fail, Detail: err.Error(), Next: "mend it, and run this again: everything else is checked with it"}
+		f := finding{Check: "configuration", Verdict: fail, Detail: blankLines.ReplaceAllString(err.Error(), "\n"), Next: "mend it, and run this again: everything else is checked with it"}
 		var mistakes *config.Error
 		if errors.As(err, &mistakes) {
 			f.Mistakes = mistakes.Mistakes()
@@ -107,6 +108,9 @@ func (doctorCmd) Run(ctx context.Context, e *env) error {
 	}
 	return d.sum()
 }
+
+// blankLines are those between the mistakes of a configuration.
+var blankLines = regexp.MustCompile(`\n\s*\n`)
 
 // tell prints a finding.
 func (d *doctor) tell(f finding) error {

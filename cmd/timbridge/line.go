@@ -142,11 +142,17 @@ func outcomeText(o mapping.Outcome) string {
 	var parts []string
 	add := func(format string, args ...any) { parts = append(parts, fmt.Sprintf(format, args...)) }
 	r := o.Result
+	already := ""
+	if r.Already {
+		already = " (it was so already)"
+	}
 	if r.GroupID != "" {
-		add("group %s", r.GroupID)
+		add("group %s%s", r.GroupID, already)
+		already = ""
 	}
 	if r.MessageID != "" {
-		add("message %s", r.MessageID)
+		add("message %s%s", r.MessageID, already)
+		already = ""
 	}
 	for _, m := range r.Members {
 		add("%s: %s", m.UserID, m.Result)
@@ -154,8 +160,8 @@ func outcomeText(o mapping.Outcome) string {
 	if r.Status == mapping.StatusRequested {
 		add("the account has asked and is not in yet")
 	}
-	if r.Already {
-		add("(it was so already)")
+	if already != "" {
+		add("%s", already[1:])
 	}
 	if o.Attempts > 1 {
 		add("after %d attempts", o.Attempts)

@@ -6,6 +6,7 @@ import (
 
 	"github.com/cloudevents/sdk-go/v2/event"
 
+	"github.com/timbridge/timbridge/mapping"
 	"github.com/timbridge/timbridge/schemas"
 )
 
@@ -66,6 +67,25 @@ func TestEveryEventHasALine(t *testing.T) {
 			line := eventLine(&ev)
 			if strings.Contains(line, "  {") != raw(s.Name) || !strings.Contains(line, s.Name) || !strings.Contains(line, want[s.Name]) {
 				t.Errorf("line: %s", line)
+			}
+		})
+	}
+}
+
+func TestOutcomeThatWasSoAlready(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		result mapping.Result
+		want   string
+	}{
+		{"a group", mapping.Result{GroupID: "g", Already: true}, "group g (it was so already)"},
+		{"a message", mapping.Result{MessageID: "m", Already: true}, "message m (it was so already)"},
+		{"neither", mapping.Result{Already: true}, "(it was so already)"},
+		{"done now", mapping.Result{GroupID: "g"}, "group g"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if got := outcomeText(mapping.Outcome{Result: &c.result}); got != c.want {
+				t.Errorf("got %q", got)
 			}
 		})
 	}

@@ -77,7 +77,7 @@ func run(args []string, in io.Reader, out, errs io.Writer) int {
 		if err != nil {
 			// What was read of the flags may end before --json.
 			asJSON := c.JSON || slices.Contains(args, "--json")
-			code = e.complain(asJSON, &inputError{err: err, hint: usageHint(err)})
+			code = e.complain(asJSON, &inputError{err: usageError(err), hint: usageHint(err)})
 			return
 		}
 		switch err := k.Run(e); {
@@ -129,6 +129,15 @@ type env struct {
 	name      string // as which the program was called
 	in        io.Reader
 	out, errs io.Writer
+}
+
+// usageError says what kong says without the empty word that stands for a flag
+// left out.
+func usageError(err error) error {
+	if text := strings.ReplaceAll(err.Error(), `,""`, ""); text != err.Error() {
+		return errors.New(text)
+	}
+	return err
 }
 
 // usageHint names the help of the subcommand that was being read.
