@@ -3,12 +3,18 @@ package bridge
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/cloudevents/sdk-go/v2/event"
+
 	"github.com/timbridge/timbridge/bus"
+	"github.com/timbridge/timbridge/journal"
+	"github.com/timbridge/timbridge/mapping"
+	"github.com/timbridge/timbridge/relay"
 )
 
 // stillBus is a bus of which only a few things are asked.
@@ -89,6 +95,37 @@ func TestLateBusCheckAndClose(t *testing.T) {
 	if !b.closed {
 		t.Error("the bus is not closed")
 	}
+}
+
+// TestLateBusIsTrouble: a bus that was never reached keeps publishing standing
+// still, for a reason that is told.
+func TestLateBusIsTrouble(t *testing.T) {
+	j, err := journal.Open(t.TempDir(), journal.Options{})
+	must(t, err)
+	defer func() { must(t, j.Close()) }()
+	e := event.New()
+	e.SetID("m-1")
+	e.SetSource("tim://1400000000")
+	e.SetType("io.timbridge.message.posted.v1")
+	e.SetSubject("group/g")
+	body, err := mapping.Encode(&e)
+	must(t, err)
+	_, err = j.Append(t.Context(), []journal.Entry{{Kind: journal.KindFact, Body: body}})
+	must(t, err)
+
+	r := relay.New(relay.Config{Slow: 20 * time.Millisecond}, relay.Deps{Journal: j, Publisher: newLateBus("nats://127.0.0.1:4222")})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	began := time.Now()
+	go func() { done <- r.Run(ctx) }()
+	for s := r.Stats(); !strings.Contains(s.Trouble, errBusAway.Error()) || s.Since.Before(began); s = r.Stats() {
+		if time.Since(began) > 30*time.Second {
+			t.Fatalf("it is no trouble: %+v", s)
+		}
+		time.Sleep(time.Millisecond)
+	}
+	cancel()
+	must(t, <-done)
 }
 
 // TestProbe: a proof is as old as the last good answer, an error as the last

@@ -107,3 +107,47 @@ func TestTailLostUnderRelay(t *testing.T) {
 		wait()
 	})
 }
+
+// A Kafka that is away is waited for within the bus, which counts as trouble.
+func TestKafkaAwayIsTrouble(t *testing.T) {
+	h := newKafkaHouse(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	to, err := kafka.Open(ctx, kafka.Config{Brokers: []string{net.JoinHostPort("127.0.0.1", strconv.Itoa(h.port))}, Partitions: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = to.Close() }()
+	r := relay.New(relay.Config{Slow: 100 * time.Millisecond}, relay.Deps{Journal: h.journal, Publisher: to})
+	ran := make(chan error, 1)
+	running, stop := context.WithCancel(ctx)
+	go func() { ran <- r.Run(running) }()
+	until := func(what string, ok func(relay.Stats) bool) {
+		t.Helper()
+		for !ok(r.Stats()) {
+			select {
+			case <-time.After(5 * time.Millisecond):
+			case <-ctx.Done():
+				t.Fatalf("not %s: %+v", what, r.Stats())
+			}
+		}
+	}
+	well := func(s relay.Stats) bool { return s.Position >= h.last && s.Trouble == "" && s.Since.IsZero() }
+	h.post(10)
+	until("published", well)
+	began := time.Now()
+	h.cluster.Close()
+	h.post(10)
+	until("in trouble", func(s relay.Stats) bool { return s.Trouble != "" && !s.Since.Before(began) })
+	since := r.Stats().Since
+	time.Sleep(300 * time.Millisecond) // it is one standstill, however often it is tried
+	if s := r.Stats(); s.Trouble == "" || !s.Since.Equal(since) {
+		t.Errorf("standing still since %s, not %s: %q", s.Since, since, s.Trouble)
+	}
+	h.run()
+	until("well", well)
+	stop()
+	if err := <-ran; err != nil {
+		t.Error(err)
+	}
+}
