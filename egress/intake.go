@@ -377,7 +377,11 @@ func (in *intake) refuse(b *batch, r *bus.Received, cmd *mapping.Command, outcom
 	if _, ok := mapping.AsReject(why); !ok {
 		o.Error.Code = mapping.RejectMalformed
 	}
-	public, err := in.publicEntries(o, r.Original)
+	original := mapping.KeepOriginal(r.Original)
+	if r.Cut != nil {
+		original = mapping.CutOriginal(r.Original, r.Cut.Size, r.Cut.SHA256)
+	}
+	public, err := in.publicEntriesOf(o, original)
 	if err != nil {
 		return err
 	}
@@ -409,6 +413,10 @@ func (in *intake) refuseBacklog(b *batch, it *item, r *bus.Received, now time.Ti
 // publicEntries makes the journal entries of an outcome, and of its dead
 // letter where it did not succeed.
 func (e *Egress) publicEntries(o mapping.Outcome, original []byte) ([]journal.Entry, error) {
+	return e.publicEntriesOf(o, mapping.KeepOriginal(original))
+}
+
+func (e *Egress) publicEntriesOf(o mapping.Outcome, original mapping.Original) ([]journal.Entry, error) {
 	ev, err := o.Event(e.deps.App)
 	if err != nil {
 		return nil, fmt.Errorf("egress: %w", err)
@@ -421,7 +429,7 @@ func (e *Egress) publicEntries(o mapping.Outcome, original []byte) ([]journal.En
 	if o.Type == mapping.TypeSucceeded {
 		return entries, nil
 	}
-	dead, err := mapping.DeadLetter(ev, original)
+	dead, err := mapping.DeadLetterOf(ev, original)
 	if err != nil {
 		return nil, fmt.Errorf("egress: %w", err)
 	}

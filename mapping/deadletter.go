@@ -45,9 +45,33 @@ type Original struct {
 	Truncated bool `json:"truncated,omitempty"`
 }
 
+// KeepOriginal gives what a dead letter carries of an original.
+func KeepOriginal(original []byte) Original {
+	sum := sha256.Sum256(original)
+	kept := Original{Data: original, Size: int64(len(original)), SHA256: hex.EncodeToString(sum[:])}
+	if len(original) > MaxOriginal {
+		kept.Data, kept.Truncated = original[:KeptOriginal], true
+	}
+	if kept.Data == nil {
+		kept.Data = []byte{}
+	}
+	return kept
+}
+
+// CutOriginal is KeepOriginal for one of which only the beginning was read: size
+// and hash are those of the whole.
+func CutOriginal(beginning []byte, size int64, sum string) Original {
+	return Original{Data: beginning[:min(len(beginning), KeptOriginal)], Size: size, SHA256: sum, Truncated: true}
+}
+
 // DeadLetter is the event that keeps a command which was rejected, expired or
 // failed for good, with its outcome and its original bytes.
 func DeadLetter(outcome *event.Event, original []byte) (*event.Event, error) {
+	return DeadLetterOf(outcome, KeepOriginal(original))
+}
+
+// DeadLetterOf is DeadLetter with what is kept of the original.
+func DeadLetterOf(outcome *event.Event, original Original) (*event.Event, error) {
 	if !IsOutcome(outcome.Type()) || outcome.Type() == TypeSucceeded {
 		return nil, fmt.Errorf("dead letter of %s: a %q is not dead-lettered", outcome.ID(), outcome.Type())
 	}
@@ -64,17 +88,7 @@ func DeadLetter(outcome *event.Event, original []byte) (*event.Event, error) {
 	if err != nil {
 		return nil, fmt.Errorf("dead letter of %s: %w", outcome.ID(), err)
 	}
-	sum := sha256.Sum256(original)
-	data := DeadLetterData{Outcome: body, Original: Original{
-		Data: original, Size: int64(len(original)), SHA256: hex.EncodeToString(sum[:]),
-	}}
-	if len(original) > MaxOriginal {
-		data.Original.Data, data.Original.Truncated = original[:KeptOriginal], true
-	}
-	if data.Original.Data == nil {
-		data.Original.Data = []byte{}
-	}
-	encoded, err := marshal(data)
+	encoded, err := marshal(DeadLetterData{Outcome: body, Original: original})
 	if err != nil {
 		return nil, fmt.Errorf("dead letter of %s: %w", outcome.ID(), err)
 	}
