@@ -346,7 +346,8 @@ bus "nats" {
 #     # Its copies. 0: what the bus's replication says. At most 100.
 #     replication = 0
 #
-#     # How long messages are kept. 0: what the cluster says.
+#     # How long messages are kept, or "forever". 0: what the cluster says, a week where it says
+#     # nothing.
 #     retention = "0s"
 #
 #     # How large each partition may grow before its oldest messages go. 0: what the cluster says.
@@ -370,7 +371,8 @@ bus "nats" {
 #     # Its copies. 0: what the bus's replication says. At most 100.
 #     replication = 0
 #
-#     # How long messages are kept. 0: what the cluster says.
+#     # How long messages are kept, or "forever". 0: what the cluster says, a week where it says
+#     # nothing.
 #     retention = "0s"
 #
 #     # How large each partition may grow before its oldest messages go. 0: what the cluster says.
@@ -394,7 +396,8 @@ bus "nats" {
 #     # Its copies. 0: what the bus's replication says. At most 100.
 #     replication = 0
 #
-#     # How long messages are kept. 0: what the cluster says.
+#     # How long messages are kept, or "forever". 0: what the cluster says, a week where it says
+#     # nothing.
 #     retention = "0s"
 #
 #     # How large each partition may grow before its oldest messages go. 0: what the cluster says.
@@ -418,7 +421,8 @@ bus "nats" {
 #     # Its copies. 0: what the bus's replication says. At most 100.
 #     replication = 0
 #
-#     # How long messages are kept. 0: what the cluster says.
+#     # How long messages are kept, or "forever". 0: what the cluster says, a week where it says
+#     # nothing.
 #     retention = "0s"
 #
 #     # How large each partition may grow before its oldest messages go. 0: what the cluster says.
@@ -443,7 +447,8 @@ bus "nats" {
 #   #   # Its copies. 0: what the bus's replication says. At most 100.
 #   #   replication = 0
 #
-#   #   # How long messages are kept. 0: what the cluster says.
+#   #   # How long messages are kept, or "forever". 0: what the cluster says, a week where it says
+#   #   # nothing.
 #   #   retention = "0s"
 #
 #   #   # How large each partition may grow before its oldest messages go. 0: what the cluster says.

@@ -177,7 +177,7 @@ type Topic struct {
 	Name            string   `hcl:"name" doc:"The topic's name. Empty: tim.events, tim.commands, tim.outcomes, tim.deadletters."`
 	Partitions      int      `hcl:"partitions" min:"0" max:"10000" doc:"Its partitions. 0: what the bus's partitions say."`
 	Replication     int      `hcl:"replication" min:"0" max:"100" doc:"Its copies. 0: what the bus's replication says."`
-	Retention       Duration `hcl:"retention" doc:"How long messages are kept. 0: what the cluster says."`
+	Retention       Lifetime `hcl:"retention" doc:"How long messages are kept, or \"forever\". 0: what the cluster says, a week where it says nothing."`
 	RetentionBytes  Size     `hcl:"retention_bytes" doc:"How large each partition may grow before its oldest messages go. 0: what the cluster says."`
 	MaxMessageBytes Size     `hcl:"max_message_bytes" max:"64MiB" doc:"The largest batch of messages taken. 0: what the cluster says."`
 	MinInSync       int      `hcl:"min_insync" min:"0" max:"100" doc:"Copies that must have a message before it counts as stored. 0: what the cluster says."`
@@ -189,7 +189,7 @@ type KafkaRoute struct {
 	Name            string   `hcl:"name" default:"tim.messages" doc:"The topic's name."`
 	Partitions      int      `hcl:"partitions" min:"0" max:"10000" doc:"Its partitions. 0: what the bus's partitions say."`
 	Replication     int      `hcl:"replication" min:"0" max:"100" doc:"Its copies. 0: what the bus's replication says."`
-	Retention       Duration `hcl:"retention" doc:"How long messages are kept. 0: what the cluster says."`
+	Retention       Lifetime `hcl:"retention" doc:"How long messages are kept, or \"forever\". 0: what the cluster says, a week where it says nothing."`
 	RetentionBytes  Size     `hcl:"retention_bytes" doc:"How large each partition may grow before its oldest messages go. 0: what the cluster says."`
 	MaxMessageBytes Size     `hcl:"max_message_bytes" max:"64MiB" doc:"The largest batch of messages taken. 0: what the cluster says."`
 	MinInSync       int      `hcl:"min_insync" min:"0" max:"100" doc:"Copies that must have a message before it counts as stored. 0: what the cluster says."`

@@ -151,7 +151,7 @@ bus "kafka" {
     password  = env("TIMBRIDGE_TEST_PASSWORD")
   }
   commands {
-    retention = "7d"
+    retention = "forever"
   }
   route "message.*" {
     partitions = 24
@@ -163,7 +163,7 @@ bus "kafka" {
 	}
 	k := c.Bus.Kafka
 	if c.Bus.Kind != "kafka" || c.Bus.Mode != "structured" || len(k.Brokers) != 2 || k.Compression != "zstd" || k.Partitions != 3 || k.Replication != 1 ||
-		!k.TLS.Enabled || k.SASL.Password.Reveal() != "s3cret" || k.Commands.Retention.Std() != 7*24*time.Hour || k.BatchBytes != 1_000_000 ||
+		!k.TLS.Enabled || k.SASL.Password.Reveal() != "s3cret" || k.Commands.Retention != config.Forever || k.Commands.Retention.String() != "forever" || k.BatchBytes != 1_000_000 ||
 		len(k.Routes) != 1 || k.Routes[0].Name != "tim.messages" || k.Routes[0].Partitions != 24 {
 		t.Errorf("kafka: %+v", c.Bus)
 	}

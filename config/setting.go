@@ -136,6 +136,10 @@ func (s setting) parse(field reflect.Value, text string) error {
 		d, err := ParseDuration(text)
 		*p = d
 		return err
+	case *Lifetime:
+		l, err := ParseLifetime(text)
+		*p = l
+		return err
 	case *Size:
 		n, err := ParseSize(text)
 		*p = n
@@ -192,6 +196,8 @@ func typeName(t reflect.Type) string {
 	case reflect.TypeFor[Secret]():
 		return "secret"
 	case reflect.TypeFor[Duration]():
+		return "duration"
+	case reflect.TypeFor[Lifetime]():
 		return "duration"
 	case reflect.TypeFor[Size]():
 		return "size"

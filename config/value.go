@@ -119,6 +119,40 @@ func (d Duration) MarshalText() ([]byte, error) { return []byte(d.String()), nil
 // Std is the duration for the standard library.
 func (d Duration) Std() time.Duration { return time.Duration(d) }
 
+// Lifetime is a Duration, or "forever".
+type Lifetime time.Duration
+
+// Forever is the Lifetime without an end.
+const Forever Lifetime = -1
+
+const forever = "forever"
+
+// ParseLifetime reads a Lifetime.
+func ParseLifetime(text string) (Lifetime, error) {
+	if text == forever {
+		return Forever, nil
+	}
+	d, err := ParseDuration(text)
+	if err != nil {
+		err = fmt.Errorf("%w; or \"forever\"", err)
+	}
+	return Lifetime(d), err
+}
+
+// String writes it as it is read.
+func (l Lifetime) String() string {
+	if l == Forever {
+		return forever
+	}
+	return Duration(l).String()
+}
+
+// MarshalText writes it as it is read.
+func (l Lifetime) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// Std is the duration for the standard library; below zero it has no end.
+func (l Lifetime) Std() time.Duration { return time.Duration(l) }
+
 // Size is a number of bytes, written as "64MiB", "256KiB", "1GiB" or a plain number.
 type Size int64
 
