@@ -3,14 +3,17 @@
 # and on Kafka: a command and its outcome, chat, events, a group, a failure and its
 # dead letter, doctor; then kills the bridge and the bus under way with SIGKILL,
 # and looks that nothing was lost and nothing came twice; then has it drain and end.
+# Where the images of Prometheus and Grafana are there or can be pulled, Prometheus
+# is asked every query of the dashboard, and for every alert; where not, it says so.
 #
 #   deploy/compose-test.sh              both
-#   deploy/compose-test.sh nats         one of them: nats, kafka
+#   deploy/compose-test.sh nats         one of them: nats, kafka (with Prometheus: nats)
 #   deploy/compose-test.sh config       only whether docker-compose.yml is valid
 #
 # It needs a docker that answers, with compose. It runs as a project of its own,
 # on free ports, beside one that may be running, and removes what it made, but
-# for the images.
+# for the images. What it did not look at it also writes into the file that
+# COMPOSE_TEST_SKIPPED names.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -72,6 +75,22 @@ shows() {
 }
 
 step() { printf '   %s\n' "$*"; }
+
+# skip says that something was not looked at.
+skip() {
+  printf '!! SKIPPED: %s\n' "$*" >&2
+  [ -z "${COMPOSE_TEST_SKIPPED:-}" ] || echo "$*" >> "$COMPOSE_TEST_SKIPPED"
+}
+
+# had says whether a service's image is there or can be pulled.
+had() {
+  local image
+  image=$(compose config --format json "$1" | sed -n 's/^ *"image": "\([^"]*\)".*/\1/p' | head -1)
+  docker image inspect "$image" > /dev/null 2>&1 && return
+  docker pull --quiet "$image" > /dev/null 2>&1 && return
+  skip "$1 was not tried: the image $image is not there and cannot be pulled"
+  return 1
+}
 
 tour() {
   step "a command, and what came of it"
@@ -150,6 +169,48 @@ survives() {
   done
 }
 
+# monitored has Prometheus scrape what runs, and asks it everything that the
+# dashboard and the alerts ask.
+monitored() {
+  had prometheus || return 0
+  step "Prometheus: every query of the dashboard, every alert"
+  compose up --detach --no-build --wait prometheus > /dev/null
+  local id query want got asked=0 empty=0
+  id=$(compose ps --quiet prometheus)
+  for _ in $(seq 90); do
+    docker exec "$id" promtool query instant http://127.0.0.1:9090 'rate(timbridge_start_time_seconds[1m]) * 0 + timbridge_ready' > "$answer" 2>&1 || true
+    grep -q '=> 1 @' "$answer" && break
+    sleep 1
+  done
+  says '=> 1 @'
+  while IFS= read -r query; do
+    asked=$((asked + 1))
+    docker exec "$id" promtool query instant http://127.0.0.1:9090 "$query" > "$answer" 2>&1 < /dev/null || fail "$query:" "$(cat "$answer")"
+    ! grep -q '[^[:space:]]' "$answer" || continue
+    empty=$((empty + 1))
+    case $query in # what has a code is there once there is one to count
+    *_rejected_total* | *_failed_total*) ;;
+    *) fail "nothing comes of the dashboard's query $query" ;;
+    esac
+  done < <(sed -n 's/^ *"expr": "\(.*\)",\{0,1\}$/\1/p' deploy/grafana/dashboards/timbridge.json |
+    sed 's/\\"/"/g; s/\$__rate_interval/1m/g; s/\$instance/.*/g' | grep -v '^changes(')
+  want=$(grep -c '^ *- alert:' deploy/prometheus/alerts.yml)
+  for _ in $(seq 60); do # until each was evaluated
+    docker exec "$id" wget -q -O - 'http://127.0.0.1:9090/api/v1/rules?type=alert' > "$answer"
+    got=$(grep -o '"health":"ok"' "$answer" | grep -c . || true)
+    [ "$got" -ne "$want" ] || break
+    sleep 1
+  done
+  [ "$got" -eq "$want" ] || fail "of $want alerts $got are well:" "$(cat "$answer")"
+  step "$asked queries were answered, $empty of them with nothing yet, and $want alerts are evaluated"
+
+  had grafana || return 0
+  step "Grafana has the dashboard"
+  compose up --detach --no-build --wait grafana > /dev/null
+  docker exec "$(compose ps --quiet grafana)" wget -q -O - http://127.0.0.1:3000/api/dashboards/uid/timbridge > "$answer"
+  says '"title": ?"timbridge"'
+}
+
 drains() {
   step "it drains and ends"
   local id got
@@ -176,6 +237,7 @@ try() {
   compose up --detach --no-build --wait "$bridge" > /dev/null
   bounded
   tour
+  [ "$bus" != nats ] || monitored
   survives "$bridge"
   survives "$bus"
   drains

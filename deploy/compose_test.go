@@ -27,6 +27,9 @@ type service struct {
 	ReadOnly    bool              `yaml:"read_only"`
 	Environment map[string]string `yaml:"environment"`
 	DependsOn   any               `yaml:"depends_on"`
+	Health      struct {
+		Test []string `yaml:"test"`
+	} `yaml:"healthcheck"`
 }
 
 func readCompose(t *testing.T) composeFile {
@@ -74,6 +77,22 @@ func TestComposeServices(t *testing.T) {
 				}
 			}
 		})
+	}
+	for name, s := range c.Services {
+		if name != "secrets" && len(s.Health.Test) == 0 {
+			t.Errorf("nothing says whether %s is well", name)
+		}
+		switch on := s.DependsOn.(type) {
+		case nil:
+		case map[string]any:
+			for other, v := range on {
+				if how, ok := v.(map[string]any); !ok || how["condition"] == nil || how["condition"] == "service_started" {
+					t.Errorf("%s does not wait until %s is well", name, other)
+				}
+			}
+		default:
+			t.Errorf("%s does not say what it waits for of %v", name, on)
+		}
 	}
 	for name, want := range map[string]string{"kafka": "kafka", "timbridge-kafka": "kafka", "prometheus": "monitoring", "grafana": "monitoring"} {
 		if got := c.Services[name].Profiles; !slices.Equal(got, []string{want}) {
