@@ -73,7 +73,8 @@ type Message struct {
 	Seq uint64 `json:"message_seq,omitempty"`
 	// CustomInt and CustomStr stay on the device, with its own copy of the
 	// message; CloudCustomStr travels and is stored with the message, and is
-	// changed by [Modifier].ModifyMessage. It counts for the message's size.
+	// changed by [Modifier].ModifyMessage. The 12 KB that a message may have are
+	// those of its elements, without it.
 	CustomInt      uint64 `json:"message_custom_int,omitempty"`
 	CustomStr      string `json:"message_custom_str,omitempty"`
 	CloudCustomStr string `json:"message_cloud_custom_str,omitempty"`

@@ -13,6 +13,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/timbridge/timbridge/tim"
@@ -50,7 +51,11 @@ func thinkOf(rng *rand.Rand, mark string, mixed bool) []piece {
 		return list
 	}
 	for range 1 + rng.IntN(3) {
-		list = append(list, thinkOfMore(rng, mark))
+		more := thinkOfMore(rng, mark)
+		if more.kind == "custom" && slices.ContainsFunc(list, func(p piece) bool { return p.kind == "custom" }) {
+			more.kind = "text" // a message has one custom element
+		}
+		list = append(list, more)
 	}
 	if rng.IntN(12) == 0 {
 		list = append(list, thinkOfFile(rng, mark))

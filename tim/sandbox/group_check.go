@@ -46,6 +46,9 @@ func checkCreate(op string, p tim.CreateGroupParam) error {
 	} else if n > maxCreateMembers {
 		return refuse(op, tim.CodeSvrGroupAccountCountLimit, "%d members are given; a group is created with at most %d", n, maxCreateMembers)
 	}
+	if p.IsSupportTopic && p.GroupType != tim.GroupCommunity {
+		return refuse(op, tim.CodeSvrGroupInvalidParameters, "a %v group has no topics; a Community can", p.GroupType)
+	}
 	for _, o := range []*tim.GroupAddOption{p.AddOption, p.ApproveOption} {
 		if o != nil {
 			if err := checkOption(op, *o); err != nil {

@@ -41,7 +41,7 @@ func TestGroupsOutlastRestartAndKill(t *testing.T) {
 		rooms := typ == tim.GroupAVChatRoom || typ == tim.GroupBChatRoom
 		param := tim.CreateGroupParam{
 			GroupType: typ, Introduction: "i", Notification: "n", FaceURL: "f", MaxMemberCount: 50, AddOption: &ask, ApproveOption: &ask,
-			IsSupportTopic: true, EnablePermissionGroup: true, DefaultPermissions: 7, CustomInfo: []tim.GroupInfoCustomString{{Key: "k", Value: "v"}},
+			IsSupportTopic: typ == tim.GroupCommunity, EnablePermissionGroup: true, DefaultPermissions: 7, CustomInfo: []tim.GroupInfoCustomString{{Key: "k", Value: "v"}},
 		}
 		if !rooms {
 			param.Members = members("bob", "carol")

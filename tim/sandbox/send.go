@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"slices"
 
 	"github.com/timbridge/timbridge/tim"
 )
@@ -62,10 +63,18 @@ func encodeContent(op string, said tim.Message, random uint64) ([]byte, error) {
 	if random > math.MaxUint32 {
 		return nil, refuse(op, tim.CodeInvalidParameters, "the random %d is longer than 32 bits", random)
 	}
+	if p := said.Priority; p != nil && *p > tim.PriorityLowest {
+		return nil, refuse(op, tim.CodeInvalidParameters, "there is no priority %d", *p)
+	}
+	custom := 0
 	for i, e := range said.Elems {
 		switch e := e.(type) {
 		case nil:
 			return nil, refuse(op, tim.CodeInvalidMsgElem, "element %d is nil", i)
+		case tim.CustomElem:
+			if custom++; custom > 1 {
+				return nil, refuse(op, tim.CodeInvalidMsgElem, "element %d is a second custom element; a message has one", i)
+			}
 		case tim.GroupTipsElem, tim.GroupReportElem:
 			return nil, refuse(op, tim.CodeInvalidMsgElem, "element %d is of type %v, which only the service sends", i, e.ElemType())
 		}
@@ -137,6 +146,8 @@ func mayAsk(op string, g *group, msg tim.Message) error {
 	case len(msg.TargetGroupMembers) > 0:
 		// To send it to all would be worse than not to send it.
 		return refuse(op, tim.CodeSvrGroupPlanRequired, "messages for some of the members are not offered here")
+	case g.typ == tim.GroupAVChatRoom && slices.Contains(msg.GroupAtUsers, tim.AtAll):
+		return refuse(op, tim.CodeSvrGroupInvalidParameters, "in an %v nobody mentions all", g.typ)
 	case msg.NeedReadReceipt && (msg.IsOnlineMsg || !ruleTable.history.of(g.typ)):
 		return refuse(op, tim.CodeSvrGroupReceiptOnlineMsg, "")
 	case msg.NeedReadReceipt && g.members.len() > maxReceiptMembers:

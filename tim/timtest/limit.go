@@ -10,6 +10,8 @@ var limitCases = []testCase{
 	{"a message has 12 KB at most", 0, messageSize},
 	{"a group's name, texts and id are bounded", 0, groupTexts},
 	{"a user id has 32 bytes at most", 0, userIDs},
+	{"what is said in no message", 0, oddMessages},
+	{"topics are a Community's", 0, topicsOf},
 }
 
 func messageSize(s *scene) {
@@ -69,4 +71,47 @@ func userIDs(s *scene) {
 	alice := s.signIn("alice")
 	_, err := alice.client.Send(s.ctx(), tim.C2C(tooLong), textMessage("x"))
 	s.refused("writing to 33 bytes", err, tim.CodeToUserInvalid)
+}
+
+func oddMessages(s *scene) {
+	alice, bob := s.signIn("alice"), s.signIn("bob")
+	far := tim.MsgPriority(9)
+	custom := tim.CustomElem{Data: "d"}
+	for what, tt := range map[string]struct {
+		msg  tim.Message
+		code tim.Code
+	}{
+		"a priority that there is not": {tim.Message{Elems: []tim.Elem{tim.TextElem{Content: "x"}}, Priority: &far}, tim.CodeInvalidParameters},
+		"two custom elements":          {tim.Message{Elems: []tim.Elem{custom, tim.TextElem{Content: "x"}, custom}}, tim.CodeInvalidMsgElem},
+	} {
+		for _, conv := range []tim.Conversation{tim.C2C(bob.user), tim.Group(alice.create(tim.GroupPublic))} {
+			_, err := alice.client.Send(s.ctx(), conv, tt.msg)
+			s.refused(what+" in "+conv.Type.String(), err, tt.code)
+		}
+	}
+	all := textMessage("all of you")
+	all.GroupAtUsers = []tim.UserID{tim.AtAll}
+	_, err := alice.client.Send(s.ctx(), tim.Group(alice.create(tim.GroupAVChatRoom)), all)
+	s.refused("all of an AVChatRoom are mentioned", err, bad)
+	alice.send(tim.Group(alice.create(tim.GroupPublic)), all)
+	// What travels beside the elements does not count with them.
+	long := textMessage(strings.Repeat("x", 11<<10))
+	long.CloudCustomStr = strings.Repeat("y", 11<<10)
+	if sent := alice.send(tim.C2C(bob.user), long); sent.CloudCustomStr != long.CloudCustomStr {
+		s.Errorf("the custom string has %d bytes", len(sent.CloudCustomStr))
+	}
+}
+
+func topicsOf(s *scene) {
+	alice := s.signIn("alice")
+	for _, typ := range []tim.GroupType{
+		tim.GroupPrivate, tim.GroupPublic, tim.GroupChatRoom, tim.GroupAVChatRoom, tim.GroupBChatRoom, tim.GroupCommunity,
+	} {
+		_, err := alice.client.CreateGroup(s.ctx(), tim.CreateGroupParam{GroupName: "x", GroupType: typ, IsSupportTopic: true})
+		if typ != tim.GroupCommunity {
+			s.refused("topics of a "+typ.String(), err, bad)
+		} else if err != nil {
+			s.Errorf("topics of a %v: %v", typ, err)
+		}
+	}
 }
