@@ -22,6 +22,9 @@ type Error struct {
 	Problems []Problem
 }
 
+// printableASCII is the pattern of ids, which people are told in words.
+const printableASCII = `^[\x20-\x7e]+$`
+
 // Problem is one thing that is wrong.
 type Problem struct {
 	// Pointer says where: a JSON pointer into the data, empty for the whole.
@@ -123,6 +126,9 @@ func (c *catalogue) explain(e *jsonschema.ValidationError) string {
 	case *kind.MinItems:
 		return fmt.Sprintf("too few: at least %d are needed", k.Want)
 	case *kind.Pattern:
+		if k.Want == printableASCII {
+			return show(k.Got) + " has characters other than printable ASCII"
+		}
 		return fmt.Sprintf("%s must match %s", show(k.Got), k.Want)
 	case *kind.UniqueItems:
 		return fmt.Sprintf("items %d and %d are the same: give each once", k.Duplicates[0], k.Duplicates[1])

@@ -178,7 +178,7 @@ func TestErrorsSayWhereWhatAndWhatToDo(t *testing.T) {
 			[]string{"type number", "are the same"}},
 		{"too long", "command.group.create", `{"group_type":"public","name":"` + strings.Repeat("n", 31) + `"}`,
 			[]string{"/name"}, []string{"at most 30"}},
-		{"pattern", "command.group.dismiss", `{"group_id":"群"}`, []string{"/group_id"}, []string{"must match"}},
+		{"pattern", "command.group.dismiss", `{"group_id":"群"}`, []string{"/group_id"}, []string{"printable ASCII"}},
 		{"too few", "command.message.send", `{"conversation":{"type":"c2c","user_id":"bob"},"elements":[]}`,
 			[]string{"/elements"}, []string{"at least 1"}},
 		{"empty", "command.group.dismiss", `{"group_id":""}`, []string{"/group_id"}, []string{"too short"}},

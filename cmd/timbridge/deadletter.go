@@ -67,13 +67,13 @@ func (c deadletterListCmd) Run(ctx context.Context, e *env) error {
 	if err != nil {
 		return err
 	}
-	w := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0)
+	w, cols := tabwriter.NewWriter(e.out, 0, 0, 2, ' ', 0), e.columns()
 	for _, r := range rows {
 		note := ""
 		if again, ok := sent.of(r.source, r.cid); ok {
 			note = fmt.Sprintf("  (sent again as %s, which %s)", plain(again.id), again.came)
 		}
-		if _, err := fmt.Fprintf(w, "%s\t%s\t%s%s\n", r.at.Local().Format(time.DateTime), plain(r.id), r.what, note); err != nil {
+		if _, err := fmt.Fprint(w, letterText(cols, r.at, plain(r.id), r.what+note)); err != nil {
 			return err
 		}
 	}
@@ -82,6 +82,16 @@ func (c deadletterListCmd) Run(ctx context.Context, e *env) error {
 		return err
 	}
 	return w.Flush()
+}
+
+// letterText is a dead letter in the list: a row of a table, or, on a terminal of
+// so many columns, the id with what it says below it.
+func letterText(cols int, at time.Time, id, what string) string {
+	when := at.Local().Format(time.DateTime)
+	if cols == 0 {
+		return when + "\t" + id + "\t" + what + "\n"
+	}
+	return when + "  " + id + "\n" + wrapped("  "+what, cols, 2) + "\n"
 }
 
 // connect reads the configuration and connects to its bus.

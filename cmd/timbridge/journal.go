@@ -183,15 +183,15 @@ func printInspection(e *env, r journal.Report, given string) error {
 		if !s.OK {
 			state = "damaged"
 		}
-		fmt.Fprintf(w, "segment\t%d to %d\t%d entries\t%d bytes\t%s to %s\t%s\n", s.First, s.Last, s.Entries, s.Bytes,
-			clock(s.FirstTime), clock(s.LastTime), state)
+		fmt.Fprintf(w, "segment\t%d to %d\t%d entries\t%s\t%s\t%s\n", s.First, s.Last, s.Entries, size(s.Bytes),
+			period(s.FirstTime, s.LastTime), state)
 	}
 	for _, s := range r.Snapshots {
 		state := "ok"
 		if s.Err != nil {
 			state = s.Err.Error()
 		}
-		fmt.Fprintf(w, "snapshot\tat %d\t%d sections\t%d bytes\t%s\t%s\n", s.Position, len(s.Sections), s.Bytes, clock(s.Time), state)
+		fmt.Fprintf(w, "snapshot\tat %d\t%d sections\t%s\t%s\t%s\n", s.Position, len(s.Sections), size(s.Bytes), clock(s.Time), state)
 	}
 	if err := w.Flush(); err != nil {
 		return err
@@ -241,6 +241,15 @@ func stretchText(s journal.Stretch) string {
 		text += ", before " + clock(s.To)
 	}
 	return text + " (" + s.Reason + ")"
+}
+
+// period is from when to when; of one day, that is said once.
+func period(from, to time.Time) string {
+	end := clock(to)
+	if from.Local().Format(time.DateOnly) == to.Local().Format(time.DateOnly) && !to.IsZero() {
+		end = to.Local().Format(time.TimeOnly)
+	}
+	return clock(from) + " to " + end
 }
 
 // clock is a time for people; there may be none.

@@ -44,6 +44,18 @@ func terminal(f any) bool {
 	return ok && term.IsTerminal(int(file.Fd()))
 }
 
+// columns is how wide the terminal is that is written to; 0 where it is none.
+func (e *env) columns() int {
+	out, ok := e.out.(*os.File)
+	if !ok || !terminal(out) {
+		return 0
+	}
+	if w, _, err := term.GetSize(int(out.Fd())); err == nil && w > 0 {
+		return w
+	}
+	return 80
+}
+
 // progress tells, after a second and then now and then, what is being waited
 // for; the function that it returns ends that.
 func (e *env) progress(what string) (done func()) {
