@@ -132,9 +132,16 @@ func removedUnreadHasBounds(t *testing.T, p broker) {
 }
 
 // So it is of what is removed under a reader that is away from its broker.
-func TestRemovedUnderReader(t *testing.T) { both(t, removedUnderReader) }
+func TestRemovedUnderReader(t *testing.T) {
+	both(t, func(t *testing.T, p broker) { removedUnderReader(t, p, 4) })
+}
 
-func removedUnderReader(t *testing.T, p broker) {
+// And of what is removed under one that has seen an empty partition.
+func TestRemovedUnderReaderOfNothing(t *testing.T) {
+	both(t, func(t *testing.T, p broker) { removedUnderReader(t, p, 0) })
+}
+
+func removedUnderReader(t *testing.T, p broker, read int) {
 	direct := mustOpen(t, testConfig(t, p.addr()))
 	var away atomic.Bool
 	gate := bustest.NewGate(t, p.addr(), splitKafka)
@@ -147,13 +154,24 @@ func removedUnderReader(t *testing.T, p broker) {
 		return through(ctx, network, addr)
 	}
 	r := commandsOf(t, mustOpen(t, cfg))
-	at := publishCommands(t, direct, 0, 4)[0]
-	if ids, _ := readIDs(t, r, 4); ids[3] != "c-3" {
-		t.Fatalf("read %v", ids)
+	if read > 0 {
+		publishCommands(t, direct, 0, read)
+		if ids, _ := readIDs(t, r, read); ids[read-1] != fmt.Sprintf("c-%d", read-1) {
+			t.Fatalf("read %v", ids)
+		}
+	} else {
+		// Each of its readers has looked at its partition once it fetches.
+		for _, r := range r.(*commandReader).readers {
+			for !r.fetches.Load() {
+				if !sleep(t.Context(), 10*time.Millisecond) {
+					t.Fatal("it never reads")
+				}
+			}
+		}
 	}
 	away.Store(true)
 	gate.Cut()
-	publishCommands(t, direct, 4, 5)
+	at := publishCommands(t, direct, read, 9-read)[0]
 	_, partition, _ := splitTarget(at.Target)
 	deleteRecords(t, p.addr(), partition, 7)
 	away.Store(false)
@@ -161,7 +179,7 @@ func removedUnderReader(t *testing.T, p broker) {
 	if !slices.Equal(ids, []string{"c-7", "c-8"}) {
 		t.Errorf("read %v", ids)
 	}
-	if len(resets) != 1 || resets[0].Lost != 3 || resets[0].From != 7 || resets[0].Asked.Offset != 4 || !strings.Contains(resets[0].Reason, "offsets 4 to 6") {
+	if len(resets) != 1 || resets[0].Lost != uint64(7-read) || resets[0].From != 7 || resets[0].Asked.Offset != uint64(read) || !strings.Contains(resets[0].Reason, fmt.Sprintf("offsets %d to 6", read)) {
 		t.Errorf("resets %+v", resets)
 	}
 }

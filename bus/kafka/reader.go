@@ -38,6 +38,9 @@ type reader struct {
 	pos  bus.Position // of the last message read; Offset 0 is none
 	next int64        // the offset to read at, past what is no message
 	id   topicID      // that pos belongs to, where it is known
+	// begun says that next is where the partition began, or what was read of it
+	// since, though no message came yet.
+	begun bool
 	// startTime is where reading begins when nothing was read yet.
 	startTime time.Time
 
@@ -48,6 +51,7 @@ type reader struct {
 	out     *prefetched
 	passed  atomic.Int64 // everything below it was read, or is no message
 	waiting atomic.Int64 // items on out
+	fetches atomic.Bool  // it knows its place, and has read from there
 	trouble atomic.Pointer[trouble]
 	told    bool // the log knows of trouble
 	cancel  context.CancelFunc
@@ -211,6 +215,7 @@ func (r *reader) session(ctx context.Context) (answered bool, err error) {
 			return answered, err
 		}
 		answered = true
+		r.fetches.Store(true)
 		if err := r.take(ctx, &f); err != nil {
 			return answered, err
 		}
@@ -289,9 +294,16 @@ func (r *reader) settle(ctx context.Context, t *topic) error {
 				return err
 			}
 		case r.id != (topicID{}) && r.id != t.id, r.next > end:
-			r.next = 0
+			r.next, r.begun = 0, false
 		}
-		r.id = t.id
+		if r.begun && r.next < first {
+			// Nothing was there to be read when it was looked at first, and what
+			// came since is gone.
+			if err := r.lost(ctx, r.next, first); err != nil {
+				return err
+			}
+		}
+		r.id, r.begun = t.id, r.startTime.IsZero()
 		r.advance(max(r.next, first))
 		return nil
 	}
@@ -319,11 +331,7 @@ func (r *reader) settle(ctx context.Context, t *topic) error {
 		r.id = t.id
 		next := max(r.next, last+1)
 		if next < first {
-			r.b.log.Error("messages were removed before they were read", "target", r.target(), "from", next, "to", first-1)
-			if err := r.reset(ctx, bus.Reset{
-				Target: r.target(), Asked: r.pos, From: uint64(first), Lost: uint64(first - next),
-				Reason: fmt.Sprintf("the topic removed %d messages before they were read, offsets %d to %d", first-next, next, first-1),
-			}); err != nil {
+			if err := r.lost(ctx, next, first); err != nil {
 				return err
 			}
 			// Said once: the position is now after them.
@@ -350,6 +358,15 @@ func (r *reader) settle(ctx context.Context, t *topic) error {
 	r.pos, r.id, r.startTime = bus.Position{Target: r.target()}, t.id, to
 	r.advance(from)
 	return nil
+}
+
+// lost says that the topic removed what was not read yet.
+func (r *reader) lost(ctx context.Context, next, first int64) error {
+	r.b.log.Error("messages were removed before they were read", "target", r.target(), "from", next, "to", first-1)
+	return r.reset(ctx, bus.Reset{
+		Target: r.target(), Asked: r.pos, From: uint64(first), Lost: uint64(first - next),
+		Reason: fmt.Sprintf("the topic removed %d messages before they were read, offsets %d to %d", first-next, next, first-1),
+	})
 }
 
 // before is the offset of the first message stored at a time or after it.
