@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -45,6 +46,8 @@ const chatPlatform = tim.PlatformSimulator
 func (c chatCmd) Run(ctx context.Context, e *env) (err error) {
 	conv := tim.Conversation{}
 	switch {
+	case c.To != "" && !userID(c.To):
+		return badInput("timbridge chat --as bob --to bridge", "%q is not a user id: 1 to 32 bytes of printable ASCII", c.To)
 	case c.To != "":
 		conv = tim.C2C(tim.UserID(c.To))
 	case c.Group != "":
@@ -53,7 +56,7 @@ func (c chatCmd) Run(ctx context.Context, e *env) (err error) {
 		return badInput("timbridge chat --as bob --to bridge", "with whom? give --to or --group")
 	}
 	if c.History < 0 || c.History > maxHistory {
-		return badInput("", "--history is %d; it can be 0 to %d", c.History, maxHistory)
+		return badInput("once inside, /history shows more", "--history is %d; it can be 0 to %d", c.History, maxHistory)
 	}
 	cfg, _, err := e.load()
 	if err != nil {
@@ -86,6 +89,11 @@ func (c chatCmd) Run(ctx context.Context, e *env) (err error) {
 	return err
 }
 
+// userID says whether the service takes a user id.
+func userID(id string) bool {
+	return id != "" && len(id) <= 32 && strings.IndexFunc(id, func(r rune) bool { return r < ' ' || r > '~' }) < 0
+}
+
 // signIn connects to the sandbox and signs in. After it t.client is to be closed.
 func (t *talk) signIn(ctx context.Context, driver tim.Driver, cfg *config.Config, key string) (err error) {
 	defer t.progress("waiting for the sandbox")()
@@ -113,7 +121,7 @@ func (t *talk) signIn(ctx context.Context, driver tim.Driver, cfg *config.Config
 		t.client = client
 		return nil
 	case tim.CodeOf(err) == tim.CodeSDKCommInvalidIdentifier:
-		return badInput("", "sign in as %s: %w", t.me, err)
+		return badInput("timbridge chat --as bob --to bridge", "sign in as %s: %w", t.me, err)
 	}
 	return &missingError{err: fmt.Errorf("sign in as %s: %w", t.me, err), hint: "is this the configuration of the sandbox that runs there?"}
 }
