@@ -44,18 +44,36 @@ func TestAsyncAPI(t *testing.T) {
 	for _, c := range []struct {
 		stream                       schemas.Stream
 		title, description, op, verb string
+		words                        []string // of the NATS subject, after the stream's
 	}{
-		{schemas.Events, "Events", "What happened in chat, and to the bridge. Kafka: topic tim.events. NATS: tim.events.<family>.<what>.<subject's words>, as here.", "publishEvents", "send"},
-		{schemas.Commands, "Commands", "What is to be done in chat. Kafka: topic tim.commands. NATS: tim.commands.<account>.<family>.<verb>, as here.", "receiveCommands", "receive"},
-		{schemas.Outcomes, "Outcomes", "What came of each command. Kafka: topic tim.outcomes. NATS: tim.outcomes.<account>.<what>, as here.", "publishOutcomes", "send"},
-		{schemas.DeadLetters, "Dead letters", "Commands that were not carried out, as they were. Kafka: topic tim.deadletters. NATS: tim.deadletters.<account>, as here.", "publishDeadLetters", "send"},
+		{schemas.Events, "Events", "What happened in chat, and to the bridge.", "publishEvents", "send", []string{"family", "what", "subject"}},
+		{schemas.Commands, "Commands", "What is to be done in chat.", "receiveCommands", "receive", []string{"account", "family", "verb"}},
+		{schemas.Outcomes, "Outcomes", "What came of each command.", "publishOutcomes", "send", []string{"account", "outcome"}},
+		{schemas.DeadLetters, "Dead letters", "Commands that were not carried out, as they were.", "publishDeadLetters", "send", []string{"account"}},
 	} {
-		channels[string(c.stream)] = map[string]any{
-			"address": "tim." + string(c.stream), "title": c.title, "description": c.description,
-			"messages": inChannel[c.stream],
-		}
-		operations[c.op] = map[string]any{
-			"action": c.verb, "title": c.title, "channel": ref("channels/" + string(c.stream)),
+		topic := "tim." + string(c.stream)
+		for _, bus := range []string{"nats", "kafka"} {
+			channel := map[string]any{
+				"address": topic, "title": c.title, "messages": inChannel[c.stream],
+				"servers": []any{ref("servers/" + bus)},
+			}
+			if bus == "kafka" {
+				channel["description"] = c.description + " One topic; its messages have the subject as their key. In binary mode the attributes are headers named ce_<name>, where this document has ce-<name>."
+				channel["bindings"] = map[string]any{"kafka": map[string]any{"topic": topic}}
+			} else {
+				channel["description"] = c.description + " One stream, tim-" + string(c.stream) + "; each message lies on a subject of its own."
+				parameters := map[string]any{}
+				for _, word := range c.words {
+					channel["address"] = channel["address"].(string) + ".{" + word + "}"
+					parameters[word] = map[string]any{"description": natsWords[word]}
+				}
+				channel["parameters"] = parameters
+			}
+			name := string(c.stream) + "-" + bus
+			channels[name] = channel
+			operations[c.op+"-"+bus] = map[string]any{
+				"action": c.verb, "title": c.title, "channel": ref("channels/" + name),
+			}
 		}
 	}
 	got := encode(t, map[string]any{
@@ -65,8 +83,12 @@ func TestAsyncAPI(t *testing.T) {
 			"description": "Chat of Tencent Cloud IM as CloudEvents 1.0 on an event bus, and commands for it. Attributes are headers in binary mode (NATS: ce-<name>, Kafka: ce_<name>); the payload is the event's data.",
 		},
 		"defaultContentType": "application/json",
-		"channels":           channels,
-		"operations":         operations,
+		"servers": map[string]any{
+			"nats":  map[string]any{"host": "127.0.0.1:4222", "protocol": "nats", "description": "NATS with JetStream, here the server inside the bridge. Streams and the beginnings of their subjects can be renamed, and events routed to streams of their own."},
+			"kafka": map[string]any{"host": "127.0.0.1:9092", "protocol": "kafka", "description": "Apache Kafka. Topics can be renamed, and events routed to topics of their own."},
+		},
+		"channels":   channels,
+		"operations": operations,
 		"components": map[string]any{
 			"messages": messages, "schemas": payloads,
 			"messageTraits": map[string]any{
@@ -81,6 +103,16 @@ func TestAsyncAPI(t *testing.T) {
 	if !*update && !bytes.Equal(schemas.AsyncAPI(), got) {
 		t.Error("another document is embedded")
 	}
+}
+
+// natsWords say what stands in a subject on NATS.
+var natsWords = map[string]string{
+	"family":  "The first part of the type: of io.timbridge.message.posted.v1 \"message\".",
+	"what":    "The second part of the type: of io.timbridge.message.posted.v1 \"posted\".",
+	"verb":    "The last part of the type: of io.timbridge.command.message.send.v1 \"send\".",
+	"subject": "The event's subject with a dot for each slash, so two words or three: c2c.<user>.<user>, group.<group id>, account.<user> or bridge.<journal>.",
+	"account": "The account that is to act, or was to; \"~\" where none is named. Escaped like a subject.",
+	"outcome": "What came of it: succeeded, failed, rejected or expired.",
 }
 
 func trait(s schemas.Stream) string {

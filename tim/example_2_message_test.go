@@ -3,6 +3,7 @@ package tim_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"image"
 	"image/png"
@@ -135,6 +136,7 @@ func ExampleMessagesReceived() {
 	// face: 5 smile
 	// location: the park 22.54 113.94
 	// merger: what we said 1 messages
+	// of a later version: {"elem_type":99,"poll":["yes","no"]}
 	// group tip: invite [Windows-02] by WIN01
 	// group report: invite in Windows-Group-01 by WIN01
 	// text: "to all of you"
@@ -203,6 +205,7 @@ func sendEverything(im *imService) {
 			Title: "what we said", Abstracts: []string{"WIN01: earlier"}, CompatibleText: "a merged message",
 			Messages: []tim.Message{said},
 		}}},
+		{Elems: []tim.Elem{tim.UnknownElem{Type: 99, Raw: json.RawMessage(`{"elem_type":99,"poll":["yes","no"]}`)}}},
 	} {
 		_, err := client.Send(ctx, tim.C2C("Windows-02"), msg)
 		check(err)

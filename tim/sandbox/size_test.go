@@ -120,9 +120,11 @@ func BenchmarkConversations(b *testing.B) {
 			sendAll(b, alice, n, peer, msg)
 			used := heap() - empty
 			b.ResetTimer()
+			before := processorTime(b)
 			sendAll(b, alice, b.N, peer, msg)
 			b.StopTimer()
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N), "ns/send")
+			b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/send")
 			b.ReportMetric(float64(used)/float64(n), "B/conversation")
 		})
 	}
