@@ -20,6 +20,7 @@ type target struct {
 	subject string // prefix of its subjects
 
 	epoch       uint64 // session it was learnt in; 0 is nothing known
+	leader      string // of a clustered stream, then
 	incarnation string
 	end         uint64
 	endTime     time.Time
@@ -47,17 +48,22 @@ type seen struct {
 	time        time.Time
 	journal     string
 	final       uint64
+
+	// session and leader are what the stream was seen over. While they are the
+	// same a stream that is as long as it was is the same too.
+	session uint64
+	leader  string
 }
 
 // remember notes that our message is at a sequence of the stream, and that what
 // was before is certain.
 func (t *target) remember(incarnation string, at uint64, journal string, final uint64) {
-	t.seen = seen{known: true, incarnation: incarnation, end: at, journal: journal, final: final}
+	t.seen = seen{known: true, incarnation: incarnation, end: at, journal: journal, final: final, session: t.epoch, leader: t.leader}
 }
 
 // note takes the stream as it is.
 func (t *target) note(info *jetstream.StreamInfo) {
-	t.seen = seen{known: true, incarnation: incarnation(info), end: info.State.LastSeq}
+	t.seen = seen{known: true, incarnation: incarnation(info), end: info.State.LastSeq, session: t.epoch, leader: leader(info)}
 	if info.State.Msgs > 0 {
 		t.seen.time = info.State.LastTime.UTC()
 	}
@@ -87,9 +93,24 @@ func (b *Bus) intact(ctx context.Context, t *target, info *jetstream.StreamInfo)
 	return ok && journal == is.journal && sequence == is.final, nil
 }
 
+// undisturbed says that nothing shows that a stream may have lost anything since
+// it was last sent to or verified, which costs no question.
+func (t *target) undisturbed(info *jetstream.StreamInfo, epoch uint64) bool {
+	is := &t.seen
+	return is.incarnation == incarnation(info) && info.State.LastSeq >= is.end &&
+		epoch != 0 && is.session == epoch && is.leader == leader(info)
+}
+
+func leader(info *jetstream.StreamInfo) string {
+	if info.Cluster == nil {
+		return ""
+	}
+	return info.Cluster.Leader
+}
+
 // learn takes over a stream's state.
 func (t *target) learn(info *jetstream.StreamInfo, epoch uint64) {
-	t.epoch = epoch
+	t.epoch, t.leader = epoch, leader(info)
 	t.incarnation = incarnation(info)
 	t.end = info.State.LastSeq
 	t.endTime = time.Time{}
@@ -172,7 +193,7 @@ func (b *Bus) planPart(ctx context.Context, part *bus.Part) error {
 		if err != nil {
 			return err
 		}
-		if t.seen.known {
+		if t.seen.known && !t.undisturbed(info, epoch) {
 			whole, err := b.intact(ctx, t, info)
 			if err != nil {
 				return err
