@@ -299,10 +299,11 @@ func (c *conn) close() {
 // dialUp waits until a broker answers, or until it is clear that none will.
 func (c *conn) dialUp(ctx context.Context) error {
 	const surely = 3 // connections in a row that ended without a word
-	ended := 0
+	ended, guessed := 0, false
 	var said error
 	for attempt := 0; ; attempt++ {
-		err := c.answers(ctx, attempt == 0)
+		silent, err := c.answers(ctx, !guessed)
+		guessed = guessed || silent
 		if err == nil {
 			return c.checkVersions(ctx)
 		}
@@ -343,23 +344,24 @@ func (c *conn) dialUp(ctx context.Context) error {
 	}
 }
 
-// answers asks for an answer. The first time it does not wait for long, so that
-// there is time to find out what it is that is silent.
-func (c *conn) answers(ctx context.Context, first bool) error {
+// answers asks for an answer. With guess it does not wait for long, so that there
+// is time to find out what it is that is silent.
+func (c *conn) answers(ctx context.Context, guess bool) (silent bool, err error) {
 	const soon = 1500 * time.Millisecond
-	if !first || c.cfg.RequestTimeout <= soon {
+	if !guess || c.cfg.RequestTimeout <= soon {
 		_, err := c.metadata(ctx)
-		return err
+		return false, err
 	}
 	short, cancel := context.WithTimeoutCause(ctx, soon, errNoAnswer)
 	defer cancel()
-	_, err := c.metadata(short)
-	if err != nil && short.Err() != nil && ctx.Err() == nil {
-		if no := c.guess(ctx); no != nil {
-			return no
-		}
+	_, err = c.metadata(short)
+	if err == nil || short.Err() == nil || ctx.Err() != nil {
+		return false, answer(short, err)
 	}
-	return answer(short, err)
+	if no := c.guess(ctx); no != nil {
+		return true, no
+	}
+	return true, answer(short, err)
 }
 
 // waits tells whoever opens the bus what it waits for that others have to mend;
