@@ -62,7 +62,11 @@ func writable(dir string) error {
 	case errors.Is(err, syscall.ENOSPC):
 		return nil // that is another matter, and passes
 	case err != nil:
-		return err
+		var at *fs.PathError
+		if errors.As(err, &at) {
+			err = at.Err // the folder is meant, not the file in it
+		}
+		return &fs.PathError{Op: "write to", Path: dir, Err: err}
 	}
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
