@@ -91,8 +91,8 @@ type TopicConfig struct {
 	Name string
 	// Partitions and Replication; 0 is what Config says.
 	Partitions, Replication int
-	// Retention and RetentionBytes (of each partition) bound what is kept; -1
-	// is no limit.
+	// Retention and RetentionBytes (of each partition) bound what is kept; below
+	// 0 is no limit.
 	Retention      time.Duration
 	RetentionBytes int64
 	// MaxMessageBytes is the largest batch of records taken.

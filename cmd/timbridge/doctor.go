@@ -458,8 +458,20 @@ func (d *doctor) durability(ctx context.Context, b bus.Bus) []finding {
 		if !said.Kept {
 			f.Verdict = warn
 		}
+		return []finding{f, d.retention(ctx, b)}
 	}
 	return []finding{f}
+}
+
+// retention says how long Kafka keeps what is published and what is to be read.
+func (d *doctor) retention(ctx context.Context, b *kafka.Bus) finding {
+	f := finding{Check: "retention", Verdict: pass, Setting: "bus.events.retention"}
+	var err error
+	if f.Detail, err = b.Retention(ctx); err != nil {
+		f.Verdict, f.Detail = warn, "cannot find out how long messages are kept: "+err.Error()
+		f.Next = "look at the topics with kafka-configs --describe"
+	}
+	return f
 }
 
 // encryption says what others on the network can read of Kafka's connections.
