@@ -177,6 +177,7 @@ func (w *whole) account(t *testing.T) {
 		"account.usersig_expired":    func() { must(t, w.s.Faults().ExpireUserSig(testUser)) },
 	} {
 		w.r.awaitState(AccountConnected)
+		w.c.done("status.set", data{"custom": what}) // it is signed in, and not about to be again
 		trouble()
 		eventually(t, what, func() (bool, string) { return len(ofType(stored(t, w.c.bus, bus.Events), what)) > 0, "" })
 	}
