@@ -24,7 +24,7 @@ func (h *house) complete() {
 	for _, want := range h.public {
 		last = max(last, want[len(want)-1])
 	}
-	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Millisecond) {
 		missing := ""
 		for t, want := range h.public {
 			var got []uint64
@@ -51,7 +51,7 @@ func (h *house) complete() {
 // Targets lose their tails, and are made anew, under a relay that publishes,
 // and nobody or somebody later says so.
 func TestTargetsLoseWhileRoundsFlow(t *testing.T) {
-	for seed := range uint64(60) {
+	for seed := range uint64(40) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) {
 			t.Parallel()
 			rng := rand.New(rand.NewPCG(seed, 7))
@@ -59,7 +59,7 @@ func TestTargetsLoseWhileRoundsFlow(t *testing.T) {
 			h.bus.silent = []float64{0.5, 1}[seed%2]
 			h.start(nil)
 			targets := []bus.Target{"events/0", "events/1", "events/2", "outcomes", "deadletters"}
-			for range 4 {
+			for range 3 {
 				// A target that was struck may not be in the journal's order
 				// any more, which its tail can be lost of but once.
 				whole := slices.Clone(targets)
