@@ -445,3 +445,28 @@ func TestAcceptedCommandThatCannotBeReadAnyMore(t *testing.T) {
 		r.want("1", mapping.TypeFailed, mapping.RejectUnknownType)
 	})
 }
+
+// Of a command of which only the beginning was read, the dead letter tells the
+// size and the hash of the whole.
+func TestDeadLetterOfACommandThatWasCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, Config{})
+		r.start()
+		sum := strings.Repeat("ab", 32)
+		place := r.bus.put(bus.Received{
+			Original: []byte(strings.Repeat("x", 100<<10)), Cut: &bus.Cut{Size: 300 << 20, SHA256: sum}, Err: fmt.Errorf("%w: 300 MiB", bus.ErrLimit),
+		})
+		synctest.Wait()
+		for id, o := range r.outcomes() {
+			if o.Position.Offset != place {
+				continue
+			}
+			r.want(id, mapping.TypeRejected, mapping.RejectTooLarge)
+			if got := o.dead.Original; !got.Truncated || got.Size != 300<<20 || got.SHA256 != sum || len(got.Data) != mapping.KeptOriginal {
+				t.Errorf("%d bytes of %d, %s, truncated %t", len(got.Data), got.Size, got.SHA256, got.Truncated)
+			}
+			return
+		}
+		t.Error("no outcome")
+	})
+}
