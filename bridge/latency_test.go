@@ -103,7 +103,7 @@ func TestLatencies(t *testing.T) {
 			eventually(t, "the latencies", func() (bool, string) {
 				f := r.figuresOf()
 				ok := f["timbridge_report_seconds_count"] >= 1 && f["timbridge_command_seconds_count"] == 2 &&
-					f["timbridge_call_seconds_count"] == 2 && f["timbridge_publish_send_seconds_count"] >= 1 && f["timbridge_commands_unread"] == 0
+					f["timbridge_call_seconds_count"] >= 2 && f["timbridge_publish_send_seconds_count"] >= 1 && f["timbridge_commands_unread"] == 0
 				return ok, fmtFigures(f)
 			})
 			for _, h := range []string{"report", "command", "call", "publish_send"} {
