@@ -134,6 +134,8 @@ type Relay struct {
 	// which everything public is.
 	stored    bool
 	published uint64
+	// suspected says that no attempt has failed for what is the trouble.
+	suspected bool
 	moved     chan struct{}
 
 	id string // the journal's, since Run

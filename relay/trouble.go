@@ -64,7 +64,7 @@ func (r *Relay) watch(ctx context.Context, doing string, began time.Time) {
 			return
 		}
 		if err != nil {
-			r.trouble(fmt.Errorf("%s: %w", doing, err), began)
+			r.suspect(fmt.Errorf("%s: %w", doing, err))
 		}
 		select {
 		case <-ctx.Done():
@@ -84,8 +84,18 @@ func (r *Relay) trouble(err error, since time.Time) (changed bool) {
 	}
 	text := err.Error()
 	changed = r.stats.Trouble != text
-	r.stats.Trouble = text
+	r.stats.Trouble, r.suspected = text, false
 	return changed
+}
+
+// suspect notes why publishing seems to stand still, where no attempt has
+// failed, which would say it better.
+func (r *Relay) suspect(err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stats.Trouble == "" || r.suspected {
+		r.stats.Trouble, r.suspected = err.Error(), true
+	}
 }
 
 // wait tells the trouble, once when it changes and every half minute, and
