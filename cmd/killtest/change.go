@@ -37,7 +37,7 @@ func (p *person) modify() error {
 	p.changed++
 	pieces := []piece{{kind: "text", text: fmt.Sprintf("%s%smodified %d", m.deed.Mark, modifiedMark, p.changed)}}
 	for range p.rng.IntN(3) {
-		pieces = append(pieces, thinkOfMore(p.rng, m.deed.Mark))
+		pieces = append(pieces, thinkOfMore(p.rng, m.deed.Mark, pieces))
 	}
 	msg := tim.Message{ConvID: m.stored.ConvID, ConvType: m.stored.ConvType, Seq: m.stored.Seq, MsgID: m.stored.MsgID}
 	for _, piece := range pieces {

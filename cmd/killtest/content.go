@@ -51,11 +51,7 @@ func thinkOf(rng *rand.Rand, mark string, mixed bool) []piece {
 		return list
 	}
 	for range 1 + rng.IntN(3) {
-		more := thinkOfMore(rng, mark)
-		if more.kind == "custom" && slices.ContainsFunc(list, func(p piece) bool { return p.kind == "custom" }) {
-			more.kind = "text" // a message has one custom element
-		}
-		list = append(list, more)
+		list = append(list, thinkOfMore(rng, mark, list))
 	}
 	if rng.IntN(12) == 0 {
 		list = append(list, thinkOfFile(rng, mark))
@@ -63,8 +59,13 @@ func thinkOf(rng *rand.Rand, mark string, mixed bool) []piece {
 	return list
 }
 
-func thinkOfMore(rng *rand.Rand, mark string) piece {
-	kinds := []string{"text", "custom", "face", "location", "merger"}
+// thinkOfMore thinks of what may come after the others of a message, which has
+// one custom element at most.
+func thinkOfMore(rng *rand.Rand, mark string, others []piece) piece {
+	kinds := []string{"text", "face", "location", "merger", "custom"}
+	if slices.ContainsFunc(others, func(p piece) bool { return p.kind == "custom" }) {
+		kinds = kinds[:len(kinds)-1]
+	}
 	return piece{kind: kinds[rng.IntN(len(kinds))], text: fmt.Sprintf("more of %s <%d>", mark, rng.IntN(1000)), number: 1 + rng.Int64N(100)}
 }
 

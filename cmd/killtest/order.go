@@ -115,7 +115,7 @@ func (o *orders) revoke(c ordered) (ordered, any) {
 func (o *orders) modify(c ordered) (ordered, any) {
 	m := o.revocable[0]
 	m.id, m.verb = c.id, "message.modify"
-	pieces := []piece{{kind: "text", text: m.sent + modifiedMark + m.id}, thinkOfMore(o.rng, m.sent)}
+	pieces := []piece{{kind: "text", text: m.sent + modifiedMark + m.id}, thinkOfMore(o.rng, m.sent, nil)}
 	if pieces[1].kind == "merger" {
 		pieces = pieces[:1] // a message cannot be changed to one
 	}
