@@ -123,7 +123,7 @@ func TestReadmeOnKafka(t *testing.T) {
 // onKafka are the README's lines that are others on Kafka, by what they begin with.
 var onKafka = map[string][]string{
 	"  bus   NATS":     {"  bus   Kafka kafka://127.0.0.1:9092"},
-	"pass  durability": {"warn  durability      one replica: …", "           next step: give the topics 3 replicas …"},
+	"pass  durability": {"warn  durability      one replica: …", "           next step: give the topics 3 replicas …", "pass  retention       messages are kept: …"},
 	"all is well":      {"failed: 0, warnings: 1"},
 }
 
