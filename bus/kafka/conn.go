@@ -299,11 +299,14 @@ func (c *conn) close() {
 // dialUp waits until a broker answers, or until it is clear that none will.
 func (c *conn) dialUp(ctx context.Context) error {
 	const surely = 3 // connections in a row that ended without a word
-	ended, guessed := 0, false
+	const enough = 3 // guesses at who is silent
+	ended, guesses := 0, 0
 	var said error
 	for attempt := 0; ; attempt++ {
-		silent, err := c.answers(ctx, !guessed)
-		guessed = guessed || silent
+		silent, err := c.answers(ctx, guesses < enough)
+		if silent {
+			guesses++
+		}
 		if err == nil {
 			return c.checkVersions(ctx)
 		}
@@ -319,8 +322,10 @@ func (c *conn) dialUp(ctx context.Context) error {
 			if ended > 0 && errors.As(c.checkVersions(ctx), &old) {
 				return old
 			}
-			if no := c.guess(ctx); ended > 0 && no != nil {
-				err = no
+			if ended > 0 {
+				if no := c.guess(ctx, dialTimeout); no != nil {
+					err = no
+				}
 			}
 			final := c.connectError(err)
 			if lasting(err) || c.cfg.Waiting == nil {
@@ -358,7 +363,7 @@ func (c *conn) answers(ctx context.Context, guess bool) (silent bool, err error)
 	if err == nil || short.Err() == nil || ctx.Err() != nil {
 		return false, answer(short, err)
 	}
-	if no := c.guess(ctx); no != nil {
+	if no := c.guess(ctx, time.Second); no != nil {
 		return true, no
 	}
 	return true, answer(short, err)

@@ -47,14 +47,15 @@ func (e *foreignError) Error() string { return e.what }
 
 // guess finds out what listens at the first broker's address, where it says
 // nothing to us by itself: it is greeted in TLS and in HTTP. It returns a
-// [*foreignError], or nil when that shows nothing.
-func (c *conn) guess(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+// [*foreignError], or nil when that shows nothing. Each answer is waited for as
+// long as patience.
+func (c *conn) guess(ctx context.Context, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*patience)
 	defer cancel()
 	addr := c.cfg.Brokers[0]
 	if c.tls == nil {
 		spoken := false
-		err := c.meet(ctx, addr, func(nc net.Conn) error {
+		err := c.meet(ctx, addr, patience, func(nc net.Conn) error {
 			hello := tls.Client(nc, &tls.Config{InsecureSkipVerify: true, MinVersion: tls.VersionTLS12}) // nothing is said on it
 			err := hello.HandshakeContext(ctx)
 			spoken = err == nil || isAlert(err)
@@ -69,7 +70,7 @@ func (c *conn) guess(ctx context.Context) error {
 		}
 	}
 	var first [4]byte
-	err := c.meet(ctx, addr, func(nc net.Conn) error {
+	err := c.meet(ctx, addr, patience, func(nc net.Conn) error {
 		if c.tls != nil {
 			secure, err := c.secure(ctx, nc, addr)
 			if err != nil {
@@ -89,14 +90,14 @@ func (c *conn) guess(ctx context.Context) error {
 	return nil
 }
 
-// meet talks on a connection of its own, for a second.
-func (c *conn) meet(ctx context.Context, addr string, talk func(net.Conn) error) error {
+// meet talks on a connection of its own, for as long as patience.
+func (c *conn) meet(ctx context.Context, addr string, patience time.Duration, talk func(net.Conn) error) error {
 	nc, err := c.cfg.Dial(ctx, "tcp", addr)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = nc.Close() }() // it has served
-	if err := nc.SetDeadline(time.Now().Add(time.Second)); err != nil {
+	if err := nc.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
 	return talk(nc)
