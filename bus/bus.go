@@ -112,6 +112,8 @@ type Loss struct {
 	// of this one message, so that it can be verified itself; nil when nothing
 	// of ours is there.
 	Last *Part
+	// Anew says that the target is not the one that the part was planned for.
+	Anew bool
 	// Gone says that there is no such target any more: a topic was made anew
 	// with fewer partitions.
 	Gone bool

@@ -42,13 +42,14 @@ func (r *Remains) Losses(floor uint64) []Loss {
 	if r.found {
 		return nil
 	}
-	after := max(r.after, floor)
+	lost := Loss{Target: r.Part.Target, After: max(r.after, floor), Last: r.last, Anew: r.Incarnation != r.Part.Incarnation}
 	if r.before == 0 {
-		return []Loss{{Target: r.Part.Target, After: after, Last: r.last}}
+		return []Loss{lost}
 	}
-	var losses []Loss
-	if after+1 < r.before {
-		losses = append(losses, Loss{Target: r.Part.Target, After: after, Until: r.before - 1, Last: r.last})
+	rest := lost
+	lost.Until, rest.After = r.before-1, r.last.Sequences[0]
+	if lost.After >= lost.Until {
+		return []Loss{rest}
 	}
-	return append(losses, Loss{Target: r.Part.Target, After: r.last.Sequences[0], Last: r.last})
+	return []Loss{lost, rest}
 }

@@ -215,7 +215,7 @@ func (b *modelBus) verify(p *bus.Part) []bus.Loss {
 	if place := p.End + uint64(len(p.Sequences)) - 1; same && place < t.end() && t.stored[place-t.removed].sequence == final {
 		return nil
 	}
-	loss, beyond := bus.Loss{Target: p.Target}, 0
+	loss, beyond := bus.Loss{Target: p.Target, Anew: !same}, 0
 	for i, s := range t.stored {
 		if same && s.sequence <= final {
 			loss.After, beyond = s.sequence, i+1

@@ -43,7 +43,8 @@ func (r *Relay) verify(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		losses = slices.DeleteFunc(losses, func(l bus.Loss) bool { return unsent[l.Target] && !l.Gone })
+		// What is not sent yet is planned again where the plan's target is no more.
+		losses = slices.DeleteFunc(losses, func(l bus.Loss) bool { return unsent[l.Target] && !l.Gone && !l.Anew })
 		if losses = r.news(losses); len(losses) > 0 {
 			if err := r.owe(ctx, *cur, losses); err != nil {
 				return err
@@ -54,12 +55,15 @@ func (r *Relay) verify(ctx context.Context) error {
 	return nil
 }
 
-// news leaves out losses that a refill already accounts for.
+// news leaves out targets of which refills already account for all that is lost.
 func (r *Relay) news(losses []bus.Loss) []bus.Loss {
-	cur := r.current()
-	return slices.DeleteFunc(losses, func(l bus.Loss) bool {
-		return !l.Gone && owes(cur.Refill, refillOf(l, cur.Through))
-	})
+	cur, news := r.current(), map[bus.Target]bool{}
+	for _, l := range losses {
+		if l.Gone || !owes(cur.Refill, refillOf(l, cur.Through)) {
+			news[l.Target] = true
+		}
+	}
+	return slices.DeleteFunc(losses, func(l bus.Loss) bool { return !news[l.Target] })
 }
 
 // refillOf is what is owed for a loss.
@@ -114,7 +118,9 @@ func (r *Relay) owe(ctx context.Context, cur planBody, losses []bus.Loss) error 
 			case p.last() < lost[p.Target]:
 				// It goes behind messages that were there when it was found to
 				// be lost, and of which some are lost now in their turn.
-				owed = append(owed, refill{Target: p.Target, After: p.Runs[0][0] - 1, Until: p.last()})
+				for _, run := range p.Runs {
+					owed = append(owed, refill{Target: p.Target, After: run[0] - 1, Until: run[0] + run[1] - 1})
+				}
 			}
 		}
 	}
