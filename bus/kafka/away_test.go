@@ -2,6 +2,8 @@ package kafka
 
 import (
 	"bytes"
+	"errors"
+	"net"
 	"strings"
 	"sync"
 	"testing"
@@ -44,10 +46,14 @@ func TestAway(t *testing.T) {
 	cfg := testConfig(t, f.addr())
 	log := &lines{}
 	cfg.Logger = hclog.New(&hclog.LoggerOptions{Output: log, Level: hclog.Info})
-	mustOpen(t, cfg)
+	b := mustOpen(t, cfg)
 	for n := range 2 {
 		f.kill(t)
 		log.await(t, "Kafka is away", n+1)
+		var dial *net.OpError
+		if err := b.Check(t.Context()); !errors.As(err, &dial) {
+			t.Errorf("Check says %v, which does not tell that nobody is there", err)
+		}
 		f.run(t)
 		log.await(t, "Kafka is back", n+1)
 	}

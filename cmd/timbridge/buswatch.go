@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net"
 	"time"
 
 	"github.com/timbridge/timbridge/bus"
@@ -23,7 +24,8 @@ type checked interface {
 // watchBus has tell told, until ctx ends, when the bus cannot be reached any
 // more, and when it can again: who follows a stream hears nothing in both. One
 // look that fails is no news, since a bus under load may be late with an answer;
-// nor are refusals, which a user has who may not look at everything.
+// nor are refusals, which a user has who may not look at everything: what fails
+// from the first look on counts where no answer came or nobody was there to ask.
 func watchBus(ctx context.Context, b checked, pause time.Duration, tell func(away bool)) {
 	const news = 2 // looks in a row
 	var reached, away bool
@@ -35,11 +37,14 @@ func watchBus(ctx context.Context, b checked, pause time.Duration, tell func(awa
 		if ctx.Err() != nil {
 			return
 		}
-		var target *bus.TargetError
+		var (
+			target *bus.TargetError
+			dial   *net.OpError
+		)
 		switch {
 		case err == nil || errors.As(err, &target):
 			failed, reached = 0, true
-		case reached || late:
+		case reached || late || errors.As(err, &dial):
 			failed++
 		}
 		if is := failed >= news; is != away && (is || failed == 0) {

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"net"
 	"slices"
+	"syscall"
 	"testing"
 	"time"
 
@@ -28,6 +31,7 @@ func (l *looks) Check(context.Context) error {
 
 func TestTheBusIsWatched(t *testing.T) {
 	gone, target := errors.New("the connection was lost"), &bus.TargetError{Target: "tim-events", Err: errors.New("missing")}
+	refused := fmt.Errorf("check: %w", &net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
 	for _, c := range []struct {
 		name  string
 		found []error
@@ -39,6 +43,7 @@ func TestTheBusIsWatched(t *testing.T) {
 		{"late once", []error{nil, gone, nil, gone, nil}, nil},
 		{"a stream is not as configured", []error{target, target, gone, gone, target}, []bool{true, false}},
 		{"may not look", []error{gone, gone, gone}, nil},
+		{"away before the first look", []error{refused, refused, nil}, []bool{true, false}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
