@@ -35,6 +35,7 @@ type post struct {
 	Sequence   uint64     `json:"sequence"`
 	ServerTime uint64     `json:"server_time"`
 	Version    uint64     `json:"version"`
+	Late       bool       `json:"late"`
 	Elements   []element  `json:"elements"`
 
 	said []string

@@ -290,11 +290,13 @@ func (e *evidence) gone(d deed) bool {
 }
 
 // checkRising: in a group the order of its sequence. What a command has said
-// is told when the command is settled, which after a loss may be later.
+// is told when the command is settled, which after a loss may be later; and what
+// one account had acknowledged to the lost volume comes, as late, by another one
+// that had not.
 func (e *evidence) checkRising(fault faultFunc) {
 	last := map[string]uint64{}
 	for _, p := range e.bus.posts {
-		if !strings.HasPrefix(p.subject, "group/") || slices.Contains(e.accounts, p.Sender) {
+		if !strings.HasPrefix(p.subject, "group/") || slices.Contains(e.accounts, p.Sender) || p.Late {
 			continue
 		}
 		if before := last[p.subject]; p.Sequence <= before {
