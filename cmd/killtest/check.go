@@ -17,6 +17,8 @@ type evidence struct {
 	accounts []tim.UserID // the bridge's
 	deeds    []deed
 	taken    []ordered
+	// entered is when the bridge was in a room.
+	entered  map[tim.GroupID]time.Time
 	events   []published
 	outcomes []published
 	// deadLetters are those of commands that came to nothing.
@@ -192,6 +194,9 @@ func (e *evidence) checkPosts(f *figures, fault faultFunc) {
 		_, there := e.bus.ids[d.ID]
 		n := e.bus.marks[d.Mark]
 		if isRoom(d.Group) && n == 0 {
+			if d.Began.Before(e.entered[d.Group]) {
+				continue // the bridge was not there yet
+			}
 			f.Unheard++
 			if !e.bus.admits(mapping.GroupSubject(d.Group), d.Time) {
 				fault("message %q of %s, which is stored nowhere, is not on the bus, and no gap says so (%s)", d.Mark, d.By, time.Unix(int64(d.Time), 0).UTC())

@@ -230,6 +230,10 @@ func TestCheck(t *testing.T) {
 		want  string // in the complaint; "" for none
 	}{
 		{"every promise held", func(*evidence) {}, ""},
+		{"said in a room before the bridge was there", func(e *evidence) {
+			without(roomTalk + "/online/1")(e)
+			e.entered = map[tim.GroupID]time.Time{liveRoom: time.Now()}
+		}, ""},
 		{"a message is missing", without(aliceTalk + "/9"), `"with a file" of alice (c2c/alice/bridge/9), which was answered, is on the bus 0 times`},
 		{"a message twice under one id", func(e *evidence) { e.events = again(e.events, aliceTalk+"/9") }, "is there twice"},
 		{"a message twice under two ids", func(e *evidence) {

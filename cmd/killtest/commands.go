@@ -60,6 +60,8 @@ type orders struct {
 	// asks says whether the visitor asks to be let into the group in which
 	// everybody talks, once each time.
 	asks func() bool
+	// entered is when the bridge was in a room, of those it entered.
+	entered map[tim.GroupID]time.Time
 
 	mu     sync.Mutex
 	taken  []ordered

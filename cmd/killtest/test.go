@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/timbridge/timbridge/tim"
 )
 
 // test is one whole run.
@@ -58,7 +60,7 @@ func test(ctx context.Context, s settings) (err error) {
 	}
 	fmt.Printf("ready after %s; %s, delivery %q, seed %d\n", time.Since(started).Round(time.Millisecond), s.trouble(), s.delivery, s.seed)
 
-	o := &orders{bus: bus, accounts: h.accounts(), rng: rand.New(rand.NewPCG(s.seed, 1)), all: s.all(), at: h.files, unread: h.unreadOne, asks: h.asks}
+	o := &orders{bus: bus, accounts: h.accounts(), rng: rand.New(rand.NewPCG(s.seed, 1)), all: s.all(), at: h.files, unread: h.unreadOne, asks: h.asks, entered: map[tim.GroupID]time.Time{}}
 	if err := h.makeTalk(ctx, o); err != nil {
 		return err
 	}
@@ -173,6 +175,7 @@ func (h *house) enterRooms(ctx context.Context, o *orders) error {
 		if err := o.awaitSuccess(ctx, command); err != nil {
 			return err
 		}
+		o.entered[room] = time.Now()
 	}
 	return nil
 }
@@ -204,7 +207,7 @@ const settleTimes = 10
 
 // settled waits until everything that is still to come has come.
 func (h *house) settled(ctx context.Context, o *orders) (*evidence, error) {
-	e := &evidence{delivery: h.delivery, accounts: h.accounts(), shards: h.shards, renewal: h.lost, deeds: h.deeds, taken: o.taken}
+	e := &evidence{delivery: h.delivery, accounts: h.accounts(), shards: h.shards, renewal: h.lost, deeds: h.deeds, taken: o.taken, entered: o.entered}
 	// A slow machine may have much left to do: that it does it is what counts.
 	began, last, have := time.Now(), time.Now(), 0
 	for {
