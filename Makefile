@@ -10,7 +10,7 @@ kafka:
 
 # What is slow: a broker that is killed, restarted or loses data in case after
 # case. The kill test does much of that on the whole program, in any case.
-long = TestApacheConformance/(loss|fault)|TestApacheConformance/commands/the_(tail|broker)
+long = TestApacheConformance/(live|loss|fault)|TestApacheConformance/commands/the_(tail|broker)
 
 # The tests that take a real Apache Kafka. They start brokers on free ports of
 # this machine, and end them. A few minutes.
