@@ -47,7 +47,7 @@ XML
 cat > "$root/opt/kafka/run" <<'SH'
 #!/bin/sh
 set -eu
-file=/tmp/server.properties
+file=/opt/kafka/config/server.properties
 env | grep '^KAFKA_' | grep -v '^KAFKA_HEAP_OPTS=' | while IFS= read -r line; do
   name=${line%%=*}
   echo "$(echo "${name#KAFKA_}" | tr '[:upper:]_' '[:lower:].')=${line#*=}"
@@ -57,6 +57,7 @@ java() { exec /opt/java/bin/java -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Djava
 java ${KAFKA_HEAP_OPTS:--Xms256m -Xmx512m} -cp '/opt/kafka/libs/*' kafka.Kafka "$file"
 SH
 chmod +x "$root/opt/kafka/run"
-chown -R 1000:1000 "$root/var/lib/kafka/data"
+mkdir -p "$root/opt/kafka/config"
+chown -R 1000:1000 "$root/var/lib/kafka/data" "$root/opt/kafka/config"
 
 tar -C "$root" -c . | docker import -c 'ENV PATH=/bin' -c 'USER 1000:1000' -c 'VOLUME /var/lib/kafka/data' -c 'ENTRYPOINT ["/opt/kafka/run"]' - "$tag"

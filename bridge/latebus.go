@@ -118,16 +118,12 @@ func (l *lateBus) SetMark(ctx context.Context, mark []bus.Position) error {
 	return l.bus.SetMark(ctx, mark)
 }
 
-// Unread counts unread commands, as [bus.Backlog] says.
+// Unread counts unread commands, as [bus.Bus] says.
 func (l *lateBus) Unread(ctx context.Context, after []bus.Position) (uint64, error) {
 	if err := l.wait(ctx); err != nil {
 		return 0, err
 	}
-	b, ok := l.bus.(bus.Backlog)
-	if !ok {
-		return 0, errors.ErrUnsupported
-	}
-	return b.Unread(ctx, after)
+	return l.bus.Unread(ctx, after)
 }
 
 // Check does not wait: a bus that is not there yet is not ready.

@@ -8,7 +8,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/timbridge/timbridge/bus"
 	"github.com/timbridge/timbridge/tim"
 )
 
@@ -116,7 +115,7 @@ func TestLatencies(t *testing.T) {
 			r.stop()
 			publish(t, d, "three", "alice", "three")
 			publish(t, d, "four", "alice", "four")
-			if n, err := d.(bus.Backlog).Unread(t.Context(), reading); n != 2 || err != nil {
+			if n, err := d.Unread(t.Context(), reading); n != 2 || err != nil {
 				t.Errorf("%d are unread, not 2: %v", n, err)
 			}
 		})

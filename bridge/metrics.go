@@ -47,7 +47,7 @@ var figures = []struct {
 	{"facts_total", "Facts journaled.", nil},
 	{"repeats_total", "Messages and other facts dropped because they had been journaled before.", nil},
 	{"late_total", "Messages journaled after newer ones of their conversation.", nil},
-	{"gaps_total", "Stretches that could not be read back (account.gap_detected).", nil},
+	{"gaps_total", "Stretches of messages that could not be read back (account.gap_detected without covers).", nil},
 	{"history_messages_total", "Messages read from history.", nil},
 	{"ingress_queue_reports", "Reports that wait to be journaled.", nil},
 	{"ingress_queue_bytes", "Their size.", nil},

@@ -325,6 +325,12 @@ type Bus interface {
 	// Check asks the bus itself, now, whether it can be reached and every
 	// stream is there and as configured; nil is a recent proof for readiness.
 	Check(ctx context.Context) error
+	// Unread counts the messages of the commands stream after the given
+	// positions, one for each target that was read, and all there are of a
+	// target that is not among them. It goes by the bus's own numbers: what it
+	// removed in between, and marks of transactions, count too. Behind a
+	// position that is past a target's end nothing is unread.
+	Unread(ctx context.Context, after []Position) (uint64, error)
 	// Reconnected receives a value after a lost connection was made again,
 	// which is when the last plans are verified anew.
 	Reconnected() <-chan struct{}

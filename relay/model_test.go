@@ -238,6 +238,9 @@ func (b *modelBus) verify(p *bus.Part) []bus.Loss {
 	return []bus.Loss{loss, rest}
 }
 
+// Check finds nothing wrong: what is, only Plan, Send and Verify say.
+func (b *modelBus) Check(context.Context) error { return nil }
+
 func (b *modelBus) Reconnected() <-chan struct{} { return b.reconnect }
 
 func (b *modelBus) setTrouble(p float64) {

@@ -83,6 +83,7 @@ type Journal interface {
 // Publisher is what the relay needs of the bus.
 type Publisher interface {
 	bus.Publisher
+	Check(ctx context.Context) error
 	Reconnected() <-chan struct{}
 }
 

@@ -9,11 +9,6 @@ import (
 	"time"
 )
 
-// checker is a publisher that can be asked how it is.
-type checker interface {
-	Check(ctx context.Context) error
-}
-
 // errSlow is the trouble with a bus that says of itself that all is well.
 var errSlow = errors.New("the bus has not finished it yet")
 
@@ -53,10 +48,7 @@ func (r *Relay) watch(ctx context.Context, doing string, began time.Time) {
 	again := time.NewTicker(r.cfg.Slow)
 	defer again.Stop()
 	for {
-		var err error
-		if c, ok := r.pub.(checker); ok {
-			err = c.Check(ctx)
-		}
+		err := r.pub.Check(ctx)
 		if err == nil && time.Since(began) > surely*r.cfg.Slow {
 			err = errSlow
 		}

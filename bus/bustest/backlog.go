@@ -7,10 +7,10 @@ var backlogCases = []test{
 	{"backlog/what was removed is not unread", needPurge, unreadAfterPurge},
 }
 
-// unread counts what lies after positions, on a bus that can.
+// unread counts what lies after positions.
 func (s *suite) unread(b bus.Bus, after []bus.Position) uint64 {
 	s.Helper()
-	n, err := b.(bus.Backlog).Unread(s.wait(), after)
+	n, err := b.Unread(s.wait(), after)
 	if err != nil {
 		s.Fatalf("count the unread commands: %v", err)
 	}
@@ -26,9 +26,6 @@ func (s *suite) wantUnread(b bus.Bus, after []bus.Position, want uint64) {
 
 func unread(s *suite) {
 	b := s.open(Options{})
-	if _, ok := b.(bus.Backlog); !ok {
-		s.Skip("this bus cannot tell")
-	}
 	s.wantUnread(b, nil, 0)
 	s.command(b, "bot", 0, 6)
 	s.wantUnread(b, nil, 6)
@@ -49,9 +46,6 @@ func unread(s *suite) {
 
 func unreadAfterPurge(s *suite) {
 	b := s.open(Options{})
-	if _, ok := b.(bus.Backlog); !ok {
-		s.Skip("this bus cannot tell")
-	}
 	s.command(b, "bot", 0, 6)
 	got, _ := s.take(s.commands(b), 2)
 	s.broker.Purge(s.T, bus.Commands)

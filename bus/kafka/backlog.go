@@ -9,9 +9,7 @@ import (
 	"github.com/timbridge/timbridge/bus"
 )
 
-var _ bus.Backlog = (*Bus)(nil)
-
-// Unread counts the commands after positions, as [bus.Backlog] says. A broker
+// Unread counts the commands after positions, as [bus.Bus] says. A broker
 // that is away, or a partition that has just moved, is waited for until ctx ends.
 func (b *Bus) Unread(ctx context.Context, after []bus.Position) (n uint64, err error) {
 	err = b.whileUnreachable(ctx, func() error {

@@ -7,9 +7,7 @@ import (
 	"github.com/timbridge/timbridge/bus"
 )
 
-var _ bus.Backlog = (*Bus)(nil)
-
-// Unread counts the commands after a position, as [bus.Backlog] says.
+// Unread counts the commands after a position, as [bus.Bus] says.
 func (b *Bus) Unread(ctx context.Context, after []bus.Position) (uint64, error) {
 	info, err := b.info(ctx, b.cfg.Commands.Name)
 	if err != nil {
